@@ -1,0 +1,1 @@
+"""The engine: configuration, data, model, training, sampling, runs. Knows no screen."""

@@ -1,0 +1,59 @@
+"""The program's own exceptions. Each message is a sentence a person can act on; the doors print it as it stands."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+
+class GptTuiError(Exception):
+    """Anything that goes wrong in a way the program understands (exit status 1)."""
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One thing wrong with a request.
+
+    field:   the field's name as the person wrote it, or the nearest name for it ("n_embd", "--n-layr", "dataset")
+    value:   what was given, as text; None where nothing was given
+    message: what is allowed, in words, with the nearest right thing where there is one
+    """
+
+    field: str
+    value: str | None
+    message: str
+
+    def __str__(self) -> str:
+        given = "" if self.value is None else f" = {shorten(self.value)}"
+        return f"{self.field}{given}: {self.message}"
+
+
+class Refusal(GptTuiError):
+    """The request was wrong and nothing was written (exit status 2). Carries every fault, not only the first."""
+
+    def __init__(self, faults: Iterable[Fault]):
+        self.faults = tuple(faults)
+        super().__init__("\n".join(str(fault) for fault in self.faults))
+
+    @classmethod
+    def one(cls, field: str, value: object, message: str) -> Refusal:
+        return cls([Fault(field, None if value is None else str(value), message)])
+
+
+def nearest(name: str, names: Iterable[str]) -> str | None:
+    """The existing name most like `name`, or None when none is near."""
+    found = difflib.get_close_matches(name, list(names), n=1, cutoff=0.6)
+    return found[0] if found else None
+
+
+def did_you_mean(name: str, names: Iterable[str]) -> str:
+    """A phrase to end a refusal with: "did you mean X?" or ""."""
+    found = nearest(name, names)
+    return f"did you mean {found}?" if found else ""
+
+
+def shorten(value: str, limit: int = 80) -> str:
+    """`value` on one line with control characters made visible, cut to `limit` characters."""
+    shown = "".join(c if c.isprintable() else repr(c)[1:-1] for c in value)
+    return shown if len(shown) <= limit else shown[: limit - 1] + "…"

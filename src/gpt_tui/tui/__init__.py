@@ -1,0 +1,1 @@
+"""The playground: a Textual program that reads the engine."""
