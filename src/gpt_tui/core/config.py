@@ -509,7 +509,7 @@ class FieldSpec:
     live: bool
     step: float | None
     choices: tuple[str, ...]  # all of a choice; the words beside numbers ("off", "auto") of a number
-    minimum: float | None
+    minimum: float | None  # of a number, or of the length of a text
     maximum: float | None
     exclusive_minimum: bool
     exclusive_maximum: bool
@@ -530,7 +530,8 @@ class FieldSpec:
         if self.kind == "choice":
             return one_of(self.choices)
         if self.kind == "text":
-            return "a line of text"
+            least = "up to" if not self.minimum else f"{show_number(self.minimum)} to"
+            return f"text of {least} {show_number(self.maximum or 0)} characters"
         words = ("a whole number" if self.kind == "int" else "a number") + self._range()
         return ", or ".join([words, *self.choices])
 
@@ -577,7 +578,7 @@ def _describe(section: str, name: str, info: FieldInfo) -> FieldSpec:
     extra = info.json_schema_extra
     assert isinstance(extra, dict)
     for item in [*info.metadata, *bounds]:
-        for bound in ("ge", "gt", "le", "lt"):
+        for bound in ("ge", "gt", "le", "lt", "min_length", "max_length"):
             if (value := getattr(item, bound, None)) is not None:
                 extra = {**extra, bound: value}
     return FieldSpec(
@@ -592,8 +593,8 @@ def _describe(section: str, name: str, info: FieldInfo) -> FieldSpec:
         live=bool(extra["live"]),
         step=typing.cast("float | None", extra["step"]),
         choices=choices,
-        minimum=typing.cast("float | None", extra.get("ge", extra.get("gt"))),
-        maximum=typing.cast("float | None", extra.get("le", extra.get("lt"))),
+        minimum=typing.cast("float | None", extra.get("ge", extra.get("gt", extra.get("min_length")))),
+        maximum=typing.cast("float | None", extra.get("le", extra.get("lt", extra.get("max_length")))),
         exclusive_minimum="gt" in extra,
         exclusive_maximum="lt" in extra,
     )
@@ -666,7 +667,7 @@ def _heads_divide(v: dict[str, Any]) -> tuple[str, str] | None:
     if n_embd % n_head == 0:
         return None
     below = n_embd - n_embd % n_head
-    near = [n for n in (below, below + n_head) if n > 0]
+    near = [n for n in (below, below + n_head) if 0 < n <= (FIELDS["n_embd"].maximum or n)]
     divisors = [n for n in range(1, min(n_embd, 1024) + 1) if n_embd % n == 0]
     heads = min(divisors, key=lambda n: (abs(n - n_head), n))
     return "n_embd", (
@@ -772,16 +773,35 @@ def _plain(spec: FieldSpec, value: Any) -> Any:
     return text
 
 
+def _as_text(value: Any) -> str:
+    try:
+        return str(value)
+    except ValueError:  # Python writes no whole number of more than 4,300 digits
+        return "a number of thousands of digits"
+
+
 def _field_fault(spec: FieldSpec, value: Any, labels: Mapping[str, str]) -> Fault:
     message = f"must be {spec.allowed}"
+    plain = _plain(spec, value)
+    if isinstance(plain, int | float) and spec.maximum is not None and plain > spec.maximum >= ENDLESS:
+        message += f", and at most {spec.maximum:,}"
+    if isinstance(value, str) and not _is_unicode(value):
+        message += ", and this is not valid UTF-8"
     if spec.choices and isinstance(value, str) and (hint := did_you_mean(value.strip().lower(), spec.choices)):
         message += f"; {hint}"
-    return Fault(labels.get(spec.name, spec.name), str(value), message)
+    return Fault(labels.get(spec.name, spec.name), _as_text(value), message)
+
+
+def _is_unicode(text: str) -> bool:
+    """False for the lone surrogates that stand for undecodable bytes of a command line."""
+    return not any("\ud800" <= c <= "\udfff" for c in text)
 
 
 def unknown_field(label: str, value: Any, name: str) -> Fault:
     hint = did_you_mean(name.replace("-", "_"), FIELDS)
-    return Fault(label, None if value is None else str(value), "there is no such field" + (f"; {hint}" if hint else ""))
+    return Fault(
+        label, None if value is None else _as_text(value), "there is no such field" + (f"; {hint}" if hint else "")
+    )
 
 
 def build(values: Mapping[str, Any], labels: Mapping[str, str] | None = None) -> RunConfig:
@@ -813,7 +833,7 @@ def dataset_faults(config: RunConfig, facts: DatasetFacts) -> list[Fault]:
 def live_changes(config: RunConfig, values: Mapping[str, Any]) -> RunConfig:
     """`config` with these live fields changed. Raises Refusal for fields that need a new run, and for bad values."""
     faults = [
-        Fault(name, str(value), "needs a new run: it cannot change in a run that has begun")
+        Fault(name, _as_text(value), "needs a new run: it cannot change in a run that has begun")
         for name, value in values.items()
         if name in FIELDS and not FIELDS[name].live
     ]
@@ -874,14 +894,14 @@ def read_toml(path: Path, origin: str | None = None) -> Layer:
     import tomllib
 
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
         raise Refusal.one(str(path), None, f"is not UTF-8 text (byte {error.start})") from None
     except OSError as error:
         raise Refusal.one(str(path), None, f"cannot be read: {error.strerror or error}") from None
     try:
         document = tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # TOMLDecodeError, or a number of thousands of digits
         raise Refusal.one(str(path), None, f"is not valid TOML: {error}") from None
     values, labels, faults = _flatten(document, str(path))
     if faults:

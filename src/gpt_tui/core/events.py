@@ -28,8 +28,8 @@ class Event(BaseModel):
     time: Number = 0.0
 
     def to_json(self) -> str:
-        """One line without its line end; only characters that are safe in any text file."""
-        return self.model_dump_json()
+        """One line without its line end, in ASCII: no reader takes a character of it for a line end."""
+        return self.model_dump_json(ensure_ascii=True)
 
 
 class DatasetRecord(BaseModel):
