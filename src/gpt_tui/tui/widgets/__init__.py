@@ -1,0 +1,1 @@
+"""Widgets, each usable alone: none knows of runs or sessions."""

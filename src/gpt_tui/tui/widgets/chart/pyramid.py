@@ -1,0 +1,108 @@
+"""Columns of numbers that grow at their end, and answer "smallest and largest in this range" without reading it all."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
+
+
+class Growing:
+    """A float64 array that grows at its end, in amortised constant time a number."""
+
+    def __init__(self) -> None:
+        self._room = np.empty(256)
+        self._length = 0
+
+    def __len__(self) -> int:
+        return self._length
+
+    @property
+    def values(self) -> FloatArray:
+        """A read-only view, shape (len,). Later appends do not change what it shows."""
+        view = self._room[: self._length]
+        view.flags.writeable = False
+        return view
+
+    def extend(self, values: FloatArray) -> None:
+        wanted = self._length + len(values)
+        if wanted > len(self._room):
+            room = np.empty(max(wanted, 2 * len(self._room)))
+            room[: self._length] = self._room[: self._length]
+            self._room = room
+        self._room[self._length : wanted] = values
+        self._length = wanted
+
+
+class Pyramid:
+    """Numbers under levels of pairwise minima and maxima.
+
+    Level k holds one entry for every whole block of 2^k numbers, so a range of n numbers is answered from at most
+    2 log2(n) entries. What is not finite is kept as NaN and ignored by the extremes: a gap, not a value.
+    """
+
+    def __init__(self) -> None:
+        self._base = Growing()
+        self._lows: list[Growing] = []
+        self._highs: list[Growing] = []
+
+    def __len__(self) -> int:
+        return len(self._base)
+
+    @property
+    def values(self) -> FloatArray:
+        """Every number in order, NaN where it was not finite; shape (len,)."""
+        return self._base.values
+
+    def extend(self, values: FloatArray) -> None:
+        self._base.extend(np.where(np.isfinite(values), values, np.nan))
+        lows = highs = self._base.values
+        level = 0
+        while len(lows) >= 2:
+            if level == len(self._lows):
+                self._lows.append(Growing())
+                self._highs.append(Growing())
+            low, high = self._lows[level], self._highs[level]
+            done, whole = 2 * len(low), 2 * (len(lows) // 2)
+            if done == whole:
+                break
+            low.extend(np.fmin(lows[done:whole:2], lows[done + 1 : whole : 2]))
+            high.extend(np.fmax(highs[done:whole:2], highs[done + 1 : whole : 2]))
+            lows, highs = low.values, high.values
+            level += 1
+
+    def extremes(self, starts: IntArray, stops: IntArray) -> tuple[FloatArray, FloatArray]:
+        """Smallest and largest value of each half-open range [start, stop); NaN where it holds no finite value.
+
+        starts, stops: shape (R,), 0 <= start and stop <= len. Exact, whatever the range: a segment tree walked from
+        the bottom for all ranges at once, taking the odd ends of a level before it climbs to the next.
+        """
+        low = np.full(len(starts), np.nan)
+        high = np.full(len(starts), np.nan)
+        first, last = starts.astype(np.int64), stops.astype(np.int64)
+        lows = highs = self._base.values
+        for level in range(len(self._lows) + 1):
+            if level:
+                lows, highs = self._lows[level - 1].values, self._highs[level - 1].values
+            open_ = first < last
+            if not open_.any():
+                break
+            for chosen, at in ((open_ & (first & 1 == 1), first), (open_ & (last & 1 == 1), last - 1)):
+                which = np.flatnonzero(chosen)
+                low[which] = np.fmin(low[which], lows[at[which]])
+                high[which] = np.fmax(high[which], highs[at[which]])
+            first = (first + 1) >> 1
+            last = last >> 1
+        return low, high
+
+
+def as_floats(values: Iterable[Any] | NDArray[Any]) -> FloatArray:
+    """`values` as a flat float64 array; None, as JSON writes what is not finite, becomes NaN."""
+    if not isinstance(values, np.ndarray):
+        values = np.asarray(list(values), dtype=np.float64)
+    return values.astype(np.float64, copy=False).ravel()
