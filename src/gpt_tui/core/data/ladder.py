@@ -1,0 +1,98 @@
+"""The entropy ladder: what a model must beat to have learned more than statistics of a few characters.
+
+Interpolated Witten-Bell n-grams (Witten and Bell 1991, method C), counted on the training split and scored on the
+validation split, in nats per token:
+
+    P_k(c|h) = (count(hc) + T(h) · P_{k-1}(c|h')) / (count(h) + T(h)),   P_{-1} = 1/V
+
+where h is the k tokens before c, h' is h without its first token, T(h) is how many distinct tokens were seen after h,
+and a context that was never seen leaves P_k = P_{k-1}. The first contexts of the validation split reach back into the
+training split, whose text they follow.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import numpy.typing as npt
+
+from gpt_tui.core.data.watch import Watch
+
+MAX_ORDER = 6
+SOURCE_RUNG = "the source itself"
+
+# Beyond these a sample is counted, so that a text of gigabytes costs the seconds and the memory of a few megabytes.
+MAX_TRAIN_TOKENS = 4_000_000
+MAX_VAL_TOKENS = 1_000_000
+_STRETCH = 1 << 16
+
+
+def rung_name(order: int) -> str:
+    """The name of the rung of n-grams of `order` tokens (0 is uniform)."""
+    names = ("uniform", "unigram", "bigram", "trigram")
+    return names[order] if order < len(names) else f"{order}-gram"
+
+
+def entropy_ladder(
+    train: npt.NDArray[np.unsignedinteger],
+    val: npt.NDArray[np.unsignedinteger],
+    vocab_size: int,
+    *,
+    max_order: int = MAX_ORDER,
+    watch: Watch | None = None,
+) -> dict[str, float]:
+    """Nats per token of `val` under each rung, uniform first. Needs more training tokens than `max_order`.
+
+    The work is `max_order` sorts of len(train) + len(val) integers; a vocabulary of any size is fine, because the
+    contexts of each order are numbered by rank rather than by their digits.
+    """
+    watch = watch or Watch()
+    tokens = np.concatenate([train, val]).astype(np.int64)
+    split = len(train)
+    probability = np.full(len(val), 1.0 / vocab_size)
+    rungs = {rung_name(0): math.log(vocab_size)}
+    contexts = np.zeros(len(tokens), dtype=np.int64)  # the number of the context before each token from `length` on
+    for length in range(max_order):
+        watch.report("ladder", length, max_order)
+        followers = contexts * vocab_size + tokens[length:]
+        distinct, grams = np.unique(followers, return_inverse=True)
+        counted = split - length  # the first `counted` of these belong to the training split
+        gram_counts = np.bincount(grams[:counted], minlength=len(distinct))
+        context_of_gram = distinct // vocab_size
+        n_contexts = int(context_of_gram[-1]) + 1
+        context_counts = np.bincount(contexts[:counted], minlength=n_contexts)
+        types = np.bincount(context_of_gram[gram_counts > 0], minlength=n_contexts)
+
+        here = contexts[counted:]
+        seen = types[here] > 0
+        mixed = gram_counts[grams[counted:]] + types[here] * probability
+        total = context_counts[here] + types[here]
+        probability = np.divide(mixed, total, out=probability.copy(), where=seen)
+        rungs[rung_name(length + 1)] = float(-np.log(probability).mean())
+        contexts = grams[:-1]  # with its last token, a gram is the context of the token after it
+    watch.report("ladder", max_order, max_order)
+    return rungs
+
+
+def ladder_sample(
+    train: npt.NDArray[np.unsignedinteger], val: npt.NDArray[np.unsignedinteger]
+) -> tuple[npt.NDArray[np.unsignedinteger], npt.NDArray[np.unsignedinteger], str | None]:
+    """What the ladder is counted and scored on: the splits themselves, or a sample of huge ones, described.
+
+    The training sample is evenly spaced stretches; the validation sample is the split's beginning, as in the
+    evaluation that ends a run.
+    """
+    parts = []
+    if len(train) > MAX_TRAIN_TOKENS:
+        stretches = MAX_TRAIN_TOKENS // _STRETCH
+        starts = np.linspace(0, len(train) - _STRETCH, stretches).astype(np.int64)
+        parts.append(
+            f"counted on {stretches * _STRETCH:,} of {len(train):,} training tokens "
+            f"({stretches} evenly spaced stretches)"
+        )
+        train = np.concatenate([train[start : start + _STRETCH] for start in starts])
+    if len(val) > MAX_VAL_TOKENS:
+        parts.append(f"scored on the first {MAX_VAL_TOKENS:,} of {len(val):,} validation tokens")
+        val = val[:MAX_VAL_TOKENS]
+    return train, val, ", ".join(parts) or None

@@ -1,0 +1,255 @@
+"""Text to token ids and back: one id a character, or one id a byte. Reading and keeping tokens is elsewhere."""
+
+from __future__ import annotations
+
+import unicodedata
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import ClassVar
+
+import numpy as np
+import numpy.typing as npt
+
+from gpt_tui.core.errors import Fault, GptTuiError, Refusal, did_you_mean
+
+Ids = npt.NDArray[np.int64]
+TokenArray = npt.NDArray[np.unsignedinteger]
+
+TOKENIZERS = ("char", "byte")
+
+# What a keyboard gives, or a word processor puts in its place, that decomposition does not reach.
+_LOOKALIKES = {
+    "‘": "'", "’": "'", "‚": "'", "`": "'", "´": "'", '"': "'", "“": '"', "”": '"', "„": '"', "«": '"', "»": '"',
+    "–": "-", "—": "-", "‐": "-", "‑": "-", "−": "-", "_": "-", "\t": " ", "\r": "\n", "\u00a0": " ",
+    "[": "(", "]": ")", "{": "(", "}": ")", "ß": "s", "ø": "o", "Ø": "O", "æ": "a", "œ": "o",
+}  # fmt: skip
+
+
+def check_tokenizer(kind: str) -> None:
+    """Raise Refusal where `kind` is not the name of a tokenizer."""
+    if kind not in TOKENIZERS:
+        message = f"is one of {', '.join(TOKENIZERS)}. {did_you_mean(kind, TOKENIZERS)}".strip()
+        raise Refusal.one("tokenizer", kind, message)
+
+
+def dtype_for(vocab_size: int) -> np.dtype[np.unsignedinteger]:
+    """The smallest unsigned little-endian integer that holds every id of a vocabulary."""
+    return np.dtype("<u1" if vocab_size <= 1 << 8 else "<u2" if vocab_size <= 1 << 16 else "<u4")
+
+
+def visible(text: str) -> str:
+    """`text` with what cannot be seen made visible: a newline as \\n, an unprintable character as its escape."""
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
+
+
+def code_points(text: str) -> npt.NDArray[np.unsignedinteger]:
+    """The Unicode code points of `text`, (N,)."""
+    if text.isascii():
+        return np.frombuffer(text.encode("ascii"), dtype=np.uint8)
+    return np.frombuffer(text.encode("utf-32-le", "surrogatepass"), dtype="<u4")
+
+
+class UnknownCharacter(Refusal):
+    """A text holds a character that the vocabulary does not have.
+
+    character: the first such one; position: its index in the text, from 0; nearest: one to write instead, or None
+    """
+
+    def __init__(self, field: str, text: str, position: int, vocabulary: str):
+        self.character = text[position]
+        self.position = position
+        self.nearest = nearest_character(self.character, vocabulary)
+        name = unicodedata.name(self.character, "")
+        code = f"U+{ord(self.character):04X}" + (f", {name.lower()}" if name else "")
+        message = (
+            f"the character {visible(self.character)} ({code}) at position {position} "
+            f"is not among the {len(vocabulary)} of this dataset."
+        )
+        if self.nearest is not None:
+            message += f" The nearest is {visible(self.nearest)}."
+        message += f" Allowed: {describe_characters(vocabulary)}"
+        super().__init__([Fault(field, text, message)])
+
+
+def nearest_character(character: str, vocabulary: str) -> str | None:
+    """The character of `vocabulary` to write for `character`: unaccented, in the other case, or a look-alike."""
+    bare = unicodedata.normalize("NFKD", character)[:1]
+    replaced = _LOOKALIKES.get(character, "")
+    for candidate in (bare, replaced, character.swapcase(), bare.swapcase(), replaced.swapcase()):
+        if candidate and candidate != character and candidate in vocabulary:
+            return candidate
+    return None
+
+
+def describe_characters(vocabulary: str, limit: int = 100) -> str:
+    """A vocabulary in a short line: runs of three or more letters or digits as a range (A-Z), the rest as they are."""
+    parts: list[str] = []
+    start = 0
+    while start < len(vocabulary):
+        end = start
+        while (
+            end + 1 < len(vocabulary)
+            and ord(vocabulary[end + 1]) == ord(vocabulary[end]) + 1
+            and vocabulary[end].isalnum()
+            and vocabulary[end + 1].isalnum()
+        ):
+            end += 1
+        run = vocabulary[start : end + 1]
+        shown = visible(run) if len(run) < 3 else f"{run[0]}-{run[-1]}"
+        parts.append("space" if shown == " " else shown)
+        start = end + 1
+    line = " ".join(parts)
+    return line if len(line) <= limit else line[: limit - 1] + "…"
+
+
+class Tokenizer(ABC):
+    """Text to ids and back. A run keeps `to_json()`, and `Tokenizer.from_json` makes the same tokenizer of it."""
+
+    kind: ClassVar[str]
+
+    @property
+    @abstractmethod
+    def vocab_size(self) -> int:
+        """How many ids there are."""
+
+    @property
+    def dtype(self) -> np.dtype[np.unsignedinteger]:
+        """The smallest integer that holds every id: how tokens are kept on disk."""
+        return dtype_for(self.vocab_size)
+
+    @abstractmethod
+    def encode(self, text: str, *, field: str = "text") -> Ids:
+        """The ids of `text`, (N,) int64. Raises UnknownCharacter, which names `field`."""
+
+    @abstractmethod
+    def encode_utf8(self, block: bytes) -> TokenArray:
+        """The ids of a block of UTF-8 that ends between two characters, (N,), as small as they are kept."""
+
+    @abstractmethod
+    def decode(self, ids: Sequence[int] | npt.NDArray[np.integer]) -> str:
+        """The text of `ids`. Raises ValueError for an id outside the vocabulary."""
+
+    @abstractmethod
+    def token_text(self, token: int) -> str:
+        """How one id is shown in a list: its character, an escape where that cannot be seen."""
+
+    @abstractmethod
+    def to_json(self) -> dict[str, str]:
+        """What a run keeps of the tokenizer."""
+
+    @staticmethod
+    def from_json(data: object) -> Tokenizer:
+        """The tokenizer that `to_json` described. It may be a stranger's: raises GptTuiError for anything else."""
+        if not isinstance(data, Mapping):
+            raise GptTuiError("The run's tokenizer is not a JSON object, so its text cannot be read.")
+        if data.get("kind") == ByteTokenizer.kind and set(data) == {"kind"}:
+            return ByteTokenizer()
+        if data.get("kind") == CharTokenizer.kind and set(data) == {"kind", "characters"}:
+            characters = data["characters"]
+            if isinstance(characters, str):
+                return CharTokenizer(characters)
+        raise GptTuiError(
+            'The run\'s tokenizer is neither {"kind": "byte"} nor {"kind": "char", "characters": "…"}, '
+            "so its text cannot be read."
+        )
+
+    def _checked(self, ids: Sequence[int] | npt.NDArray[np.integer]) -> Ids:
+        checked = np.asarray(ids, dtype=np.int64).reshape(-1)
+        if checked.size and (checked.min() < 0 or checked.max() >= self.vocab_size):
+            raise ValueError(f"token ids are 0 to {self.vocab_size - 1}")
+        return checked
+
+
+@dataclass(frozen=True)
+class CharTokenizer(Tokenizer):
+    """One id a character: the vocabulary is a text's distinct characters, sorted, and an id is a place in it."""
+
+    characters: str
+    kind: ClassVar[str] = "char"
+
+    def __post_init__(self) -> None:
+        codes = code_points(self.characters).astype(np.int64)
+        if codes.size == 0 or np.any(np.diff(codes) <= 0):
+            raise GptTuiError("A character vocabulary is at least one character, each once, in sorted order.")
+        if np.any((codes >= 0xD800) & (codes <= 0xDFFF)):
+            raise GptTuiError("A character vocabulary cannot hold half of a surrogate pair.")
+
+    @classmethod
+    def of(cls, text: str) -> CharTokenizer:
+        """The tokenizer whose vocabulary is the distinct characters of `text`."""
+        return cls("".join(sorted(set(text))))
+
+    @property
+    def vocab_size(self) -> int:
+        return len(self.characters)
+
+    @cached_property
+    def _codes(self) -> npt.NDArray[np.uint32]:
+        return code_points(self.characters).astype("<u4")
+
+    @cached_property
+    def _table(self) -> npt.NDArray[np.int32]:
+        """Code point to id, -1 for a stranger; the last place stands for everything beyond the vocabulary."""
+        table = np.full(int(self._codes[-1]) + 2, -1, dtype=np.int32)
+        table[self._codes] = np.arange(self.vocab_size, dtype=np.int32)
+        return table
+
+    def _look_up(self, text: str) -> npt.NDArray[np.int32]:
+        return np.take(self._table, code_points(text), mode="clip")
+
+    def encode(self, text: str, *, field: str = "text") -> Ids:
+        ids = self._look_up(text)
+        strangers = np.flatnonzero(ids < 0)
+        if strangers.size:
+            raise UnknownCharacter(field, text, int(strangers[0]), self.characters)
+        return ids.astype(np.int64)
+
+    def encode_utf8(self, block: bytes) -> TokenArray:
+        ids = self._look_up(block.decode("utf-8"))
+        if ids.size and ids.min() < 0:
+            raise UnknownCharacter("dataset", block.decode("utf-8"), int(np.argmin(ids)), self.characters)
+        return ids.astype(self.dtype)
+
+    def decode(self, ids: Sequence[int] | npt.NDArray[np.integer]) -> str:
+        return self._codes[self._checked(ids)].tobytes().decode("utf-32-le")
+
+    def token_text(self, token: int) -> str:
+        return visible(self.characters[token])
+
+    def to_json(self) -> dict[str, str]:
+        return {"kind": self.kind, "characters": self.characters}
+
+
+@dataclass(frozen=True)
+class ByteTokenizer(Tokenizer):
+    """One id a byte of the text's UTF-8: 256 ids, and no text that it cannot write."""
+
+    kind: ClassVar[str] = "byte"
+
+    @property
+    def vocab_size(self) -> int:
+        return 256
+
+    def encode(self, text: str, *, field: str = "text") -> Ids:
+        try:
+            # A command line gives undecodable bytes as lone surrogates; they go back to the bytes they were.
+            block = text.encode("utf-8", "surrogateescape")
+        except UnicodeEncodeError as error:
+            raise Refusal.one(
+                field, text, f"position {error.start} holds half of a surrogate pair, which has no bytes"
+            ) from error
+        return np.frombuffer(block, dtype=np.uint8).astype(np.int64)
+
+    def encode_utf8(self, block: bytes) -> TokenArray:
+        return np.frombuffer(block, dtype=np.uint8)
+
+    def decode(self, ids: Sequence[int] | npt.NDArray[np.integer]) -> str:
+        return self._checked(ids).astype(np.uint8).tobytes().decode("utf-8", "replace")
+
+    def token_text(self, token: int) -> str:
+        return visible(chr(token)) if token < 0x80 else f"\\x{token:02x}"
+
+    def to_json(self) -> dict[str, str]:
+        return {"kind": self.kind}

@@ -1,0 +1,32 @@
+"""What every test shares: nothing of the person's own is touched, and where the development datasets lie."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(autouse=True)
+def private_places(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Cache, runs and user configuration in a folder of the test's own; no setting from the environment reaches it."""
+    place = tmp_path_factory.mktemp("places")
+    for name in [name for name in os.environ if name.startswith("GPT_TUI_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("GPT_TUI_CACHE_DIR", str(place / "cache"))
+    monkeypatch.setenv("GPT_TUI_RUNS_DIR", str(place / "runs"))
+    monkeypatch.setenv("GPT_TUI_CONFIG", str(place / "config.toml"))
+    return place
+
+
+@pytest.fixture(scope="session")
+def tiny_shakespeare() -> Path:
+    """Tiny Shakespeare as a file of the folder that TEST_DATASETS names; skips where it is absent."""
+    folder = os.environ.get("TEST_DATASETS")
+    if not folder:
+        pytest.skip("TEST_DATASETS names no folder, so there is no Tiny Shakespeare to test with")
+    path = Path(folder) / "tinyshakespeare" / "input.txt"
+    if not path.is_file():
+        pytest.skip(f"there is no {path} to test with")
+    return path
