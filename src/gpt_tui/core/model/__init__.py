@@ -1,0 +1,5 @@
+"""Tokens -> logits: one GPT whose parts are switches. What it learns from, and how, is `training`."""
+
+from gpt_tui.core.model.gpt import GPT, Cache
+
+__all__ = ["GPT", "Cache"]

@@ -1,0 +1,260 @@
+"""The GPT of the lecture and of nanoGPT, with the modern parts as switches of `ModelConfig`.
+
+Read it from the bottom: `GPT.forward` is the whole path from token ids to the loss. Shapes stand beside the lines
+that make them: B sequences of T tokens, C = n_embd numbers a token, H heads of D = C / H numbers, a vocabulary of V.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import torch
+import torch.nn as nn
+import torch.nn.functional as F
+from torch import Tensor
+
+from gpt_tui.core.config import ModelConfig
+from gpt_tui.core.shapes import feed_forward_width
+
+ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
+    "relu": F.relu,
+    "gelu": F.gelu,
+    "gelu_tanh": lambda x: F.gelu(x, approximate="tanh"),
+    "relu2": lambda x: F.relu(x).square(),  # "Primer", So et al. 2021
+}
+
+
+class LayerCache:
+    """Keys and values of one block for the tokens seen so far: (B, H, block_size, D) each, filled from the left."""
+
+    def __init__(self, config: ModelConfig, batch_size: int, like: Tensor):
+        shape = (batch_size, config.n_head, config.block_size, config.n_embd // config.n_head)
+        self.keys = like.new_empty(shape)
+        self.values = like.new_empty(shape)
+
+    def append(self, start: int, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
+        """Keep k and v (B, H, T, D) of the tokens from `start` on; returns those of every token so far."""
+        end = start + k.size(2)
+        self.keys[:, :, start:end] = k
+        self.values[:, :, start:end] = v
+        return self.keys[:, :, :end], self.values[:, :, :end]
+
+
+class Cache:
+    """What a model remembers of a window that grows token by token. length: tokens it holds, at most block_size."""
+
+    def __init__(self, config: ModelConfig, batch_size: int, like: Tensor):
+        self.layers = [LayerCache(config, batch_size, like) for _ in range(config.n_layer)]
+        self.last_embedding: Tensor | None = None  # (B, 1, C), of the newest token; what `mix_previous` looks at
+        self.length = 0
+
+    def clear(self) -> None:
+        self.length = 0
+        self.last_embedding = None
+
+
+class Norm(nn.Module):
+    """LayerNorm (Ba et al. 2016) or RMSNorm (Zhang and Sennrich 2019), with or without learned gain and bias."""
+
+    def __init__(self, config: ModelConfig):
+        super().__init__()
+        self.kind = config.norm
+        self.shape = (config.n_embd,)
+        has_bias = config.norm == "layernorm" and config.norm_weight and config.bias
+        self.weight = nn.Parameter(torch.ones(self.shape)) if config.norm_weight else None
+        self.bias = nn.Parameter(torch.zeros(self.shape)) if has_bias else None
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self.kind == "layernorm":
+            return F.layer_norm(x, self.shape, self.weight, self.bias)
+        return F.rms_norm(x, self.shape, self.weight)
+
+
+def make_norm(config: ModelConfig) -> nn.Module:
+    return nn.Identity() if config.norm == "none" else Norm(config)
+
+
+class Rotary(nn.Module):
+    """Turns pairs of numbers of queries and keys by an angle that grows with the position (RoPE, Su et al. 2021)."""
+
+    cos: Tensor
+    sin: Tensor
+
+    def __init__(self, head_size: int, block_size: int, base: float = 10_000.0):
+        super().__init__()
+        frequencies = base ** (-torch.arange(0, head_size, 2, dtype=torch.float64) / head_size)
+        angles = torch.arange(block_size, dtype=torch.float64)[:, None] * frequencies  # (block_size, D / 2)
+        self.register_buffer("cos", angles.cos().float(), persistent=False)
+        self.register_buffer("sin", angles.sin().float(), persistent=False)
+
+    def forward(self, x: Tensor, start: int) -> Tensor:
+        cos = self.cos[start : start + x.size(2)].to(x.dtype)  # (T, D / 2)
+        sin = self.sin[start : start + x.size(2)].to(x.dtype)
+        a, b = x.chunk(2, dim=-1)  # (B, H, T, D / 2) each
+        return torch.cat((a * cos - b * sin, a * sin + b * cos), dim=-1)
+
+
+class SelfAttention(nn.Module):
+    """Every token asks all earlier tokens (and itself) for what it needs."""
+
+    def __init__(self, config: ModelConfig, rotary: Rotary | None):
+        super().__init__()
+        self.n_head = config.n_head
+        self.qk_norm = config.qk_norm
+        self.dropout = nn.Dropout(config.dropout)
+        self.qkv = nn.Linear(config.n_embd, 3 * config.n_embd, bias=config.qkv_bias)
+        self.proj = nn.Linear(config.n_embd, config.n_embd, bias=config.bias)
+        self.rotary = (rotary,)  # in a tuple: one table serves every block, and belongs to the GPT
+
+    def forward(self, x: Tensor, start: int, cache: LayerCache | None) -> Tensor:
+        B, T, C = x.shape
+        q, k, v = self.qkv(x).view(B, T, 3, self.n_head, C // self.n_head).permute(2, 0, 3, 1, 4)  # (B, H, T, D) each
+        if self.qk_norm:
+            q, k = F.rms_norm(q, q.shape[-1:]), F.rms_norm(k, k.shape[-1:])
+        if rotary := self.rotary[0]:
+            q, k = rotary(q, start), rotary(k, start)
+        if cache is not None:
+            k, v = cache.append(start, k, v)
+        # T tokens asked at once hide their future from one another; a single new one has none to hide.
+        mask = None
+        if cache is not None and start > 0 and T > 1:
+            mask = torch.ones(T, start + T, dtype=torch.bool, device=x.device).tril(start)
+        p = self.dropout.p if self.training else 0.0
+        y = F.scaled_dot_product_attention(q, k, v, mask, dropout_p=p, is_causal=start == 0 and T > 1)
+        return self.dropout(self.proj(y.transpose(1, 2).reshape(B, T, C)))  # (B, T, C)
+
+
+class FeedForward(nn.Module):
+    """Each token thinks by itself about what it gathered."""
+
+    def __init__(self, config: ModelConfig):
+        super().__init__()
+        hidden = feed_forward_width(config)
+        self.gated = config.activation == "swiglu"  # Shazeer 2020
+        self.fc = nn.Linear(config.n_embd, 2 * hidden if self.gated else hidden, bias=config.bias)
+        self.proj = nn.Linear(hidden, config.n_embd, bias=config.bias)
+        self.activation = F.silu if self.gated else ACTIVATIONS[config.activation]
+        self.dropout = nn.Dropout(config.dropout)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.fc(x)  # (B, T, hidden), or twice as wide with a gate
+        if self.gated:
+            gate, x = x.chunk(2, dim=-1)
+            x = self.activation(gate) * x
+        else:
+            x = self.activation(x)
+        return self.dropout(self.proj(x))  # (B, T, C)
+
+
+class Block(nn.Module):
+    """Communication, then computation, each added to the residual stream."""
+
+    def __init__(self, config: ModelConfig, rotary: Rotary | None):
+        super().__init__()
+        self.norm1 = make_norm(config)
+        self.attention = SelfAttention(config, rotary)
+        self.norm2 = make_norm(config)
+        self.feed_forward = FeedForward(config)
+
+    def forward(self, x: Tensor, start: int, cache: LayerCache | None) -> Tensor:
+        x = x + self.attention(self.norm1(x), start, cache)
+        return x + self.feed_forward(self.norm2(x))
+
+
+class GPT(nn.Module):
+    """Token ids (B, T) -> logits (B, T, V) for the token that follows each, and the mean loss in nats a token."""
+
+    def __init__(self, config: ModelConfig, vocab_size: int, generator: torch.Generator | None = None):
+        """generator: the stream that the first weights are drawn from; PyTorch's default one where it is None."""
+        super().__init__()
+        self.config = config
+        self.vocab_size = vocab_size
+        C = config.n_embd
+        self.token_embedding = nn.Embedding(vocab_size, C)
+        self.position_embedding = nn.Embedding(config.block_size, C) if config.position == "learned" else None
+        self.previous = nn.Parameter(torch.zeros(C)) if config.mix_previous else None
+        self.embedding_dropout = nn.Dropout(config.dropout if config.embd_dropout else 0.0)
+        self.rotary = Rotary(C // config.n_head, config.block_size) if config.position == "rotary" else None
+        self.blocks = nn.ModuleList(Block(config, self.rotary) for _ in range(config.n_layer))
+        self.norm = make_norm(config)
+        self.head = nn.Linear(C, vocab_size, bias=config.head_bias)
+        if config.tied_head:
+            self.head.weight = self.token_embedding.weight
+        self._init_weights(generator)
+
+    def forward(
+        self, idx: Tensor, targets: Tensor | None = None, cache: Cache | None = None
+    ) -> tuple[Tensor, Tensor | None]:
+        """Logits (B, T, V) of the tokens idx (B, T), and with targets (B, T) the mean cross-entropy.
+
+        cache: what came before idx in the window, and is extended by it; T is then what is new. A window never
+        exceeds block_size tokens (ValueError).
+        """
+        start = cache.length if cache is not None else 0
+        T = idx.size(1)
+        if start + T > self.config.block_size:
+            raise ValueError(f"{start + T} tokens do not fit into a window of block_size = {self.config.block_size}")
+        x = self._embed(idx, start, cache)  # (B, T, C)
+        for i, block in enumerate(self.blocks):
+            x = block(x, start, cache.layers[i] if cache is not None else None)
+        if cache is not None:
+            cache.length = start + T
+        logits = self.head(self.norm(x))  # (B, T, V)
+        if targets is None:
+            return logits, None
+        loss = F.cross_entropy(logits.float().view(-1, logits.size(-1)), targets.reshape(-1))
+        return logits, loss
+
+    def _embed(self, idx: Tensor, start: int, cache: Cache | None) -> Tensor:
+        embedded = x = self.token_embedding(idx)  # (B, T, C)
+        if self.previous is not None:
+            before = cache.last_embedding if cache is not None and cache.last_embedding is not None else None
+            if before is None:
+                before = torch.zeros_like(embedded[:, :1])  # the first token of a window has none before it
+            x = x + self.previous * torch.cat((before, embedded[:, :-1]), dim=1)
+        if cache is not None:
+            cache.last_embedding = embedded[:, -1:]
+        if self.position_embedding is not None:
+            x = x + self.position_embedding.weight[start : start + idx.size(1)]
+        return self.embedding_dropout(x)
+
+    def parameter_count(self) -> int:
+        return sum(p.numel() for p in self.parameters())  # a tied table counts once
+
+    def set_dropout(self, p: float) -> None:
+        """Change dropout in a model that trains."""
+        for module in self.modules():
+            if isinstance(module, nn.Dropout):
+                module.p = p
+        self.embedding_dropout.p = p if self.config.embd_dropout else 0.0
+
+    @torch.no_grad()
+    def _init_weights(self, generator: torch.Generator | None) -> None:
+        rule, n_layer = self.config.init, self.config.n_layer
+        for name, module in self.named_modules():
+            if isinstance(module, nn.Embedding):
+                module.weight.normal_(0.0, 1.0 if rule == "torch" else 0.02, generator=generator)
+            elif isinstance(module, nn.Linear):
+                if module is self.head and self.config.tied_head:
+                    continue
+                if rule == "torch":
+                    bound = 1 / math.sqrt(module.in_features)
+                    module.weight.uniform_(-bound, bound, generator=generator)
+                    if module.bias is not None:
+                        module.bias.uniform_(-bound, bound, generator=generator)
+                    continue
+                # Each block adds twice to the residual stream; GPT-2 keeps the sum's deviation at 0.02.
+                deviation = 0.02
+                if rule == "gpt2" and name.endswith("proj"):
+                    deviation /= math.sqrt(2 * n_layer)
+                module.weight.normal_(0.0, deviation, generator=generator)
+                if module.bias is not None:
+                    module.bias.zero_()
+        if self.config.zero_init:
+            for block in self.blocks:
+                assert isinstance(block, Block)
+                block.attention.proj.weight.zero_()
+                block.feed_forward.proj.weight.zero_()
+            if not self.config.tied_head:
+                self.head.weight.zero_()
