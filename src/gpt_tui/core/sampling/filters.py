@@ -1,0 +1,68 @@
+"""Sampling as small pure functions on the logits of one position: (V,) float64 NumPy arrays in, the same out.
+
+They work on NumPy because a vocabulary of characters is too small for tensors to pay, and because the draw then is the
+same on every device. A token that a filter rules out has the logit -inf.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from gpt_tui.core.config import SamplingConfig
+
+Logits = npt.NDArray[np.float64]
+
+
+def log_probabilities(logits: Logits) -> Logits:
+    """ln p of every token, the model's own: log-softmax over (V,)."""
+    shifted = logits - logits.max()
+    result: Logits = shifted - np.log(np.exp(shifted).sum())
+    return result
+
+
+def keep_top_k(logits: Logits, k: int) -> Logits:
+    """Rule out all but the k likeliest tokens; of equals at the edge the lower ids stay, so k is never exceeded."""
+    if k >= len(logits):
+        return logits
+    order = np.argsort(-logits, kind="stable")
+    kept = logits.copy()
+    kept[order[k:]] = -np.inf
+    return kept
+
+
+def keep_top_p(logits: Logits, p: float) -> Logits:
+    """Rule out all but the fewest likeliest tokens whose probability is together at least p (Holtzman et al. 2019)."""
+    order = np.argsort(-logits, kind="stable")
+    before = np.cumsum(np.exp(log_probabilities(logits)[order]))
+    kept = logits.copy()
+    # A token stays while those before it have not yet reached p; so at least one always stays.
+    kept[order[1:][before[:-1] >= p]] = -np.inf
+    return kept
+
+
+def keep_min_p(logits: Logits, p: float) -> Logits:
+    """Rule out tokens less likely than p times the likeliest (Nguyen et al. 2024)."""
+    kept = logits.copy()
+    kept[logits < logits.max() + np.log(p)] = -np.inf
+    return kept
+
+
+def choose(logits: Logits, sampling: SamplingConfig, sampler: np.random.Generator) -> int:
+    """The next token: temperature, top-k, top-p, min-p in this order, then one draw. Temperature 0 takes the likeliest.
+
+    The draw uses one uniform number for each token, whatever the filters say.
+    """
+    drawn = sampler.random()
+    if sampling.temperature == 0:
+        return int(logits.argmax())
+    logits = logits / sampling.temperature
+    if sampling.top_k != "off":
+        logits = keep_top_k(logits, sampling.top_k)
+    if sampling.top_p != "off":
+        logits = keep_top_p(logits, sampling.top_p)
+    if sampling.min_p != "off":
+        logits = keep_min_p(logits, sampling.min_p)
+    cumulative = np.cumsum(np.exp(logits - logits.max()))
+    found = int(np.searchsorted(cumulative, drawn * cumulative[-1], side="right"))
+    return min(found, int(np.flatnonzero(logits > -np.inf)[-1]))  # rounding must not lead past the last token

@@ -1,0 +1,6 @@
+"""Learning: `Trainer`, its optimizer, schedule and evaluator. No thread, no file, no screen."""
+
+from gpt_tui.core.training.evaluator import Evaluation, Interrupted
+from gpt_tui.core.training.trainer import Diverged, StepResult, Trainer
+
+__all__ = ["Diverged", "Evaluation", "Interrupted", "StepResult", "Trainer"]
