@@ -368,6 +368,13 @@ def test_a_damaged_entry_is_made_again(book, damage):
     assert again.ladder == first.ladder
 
 
+def test_a_large_entry_that_was_cut_short_is_known_by_its_size(book, monkeypatch):
+    monkeypatch.setattr(store, "_CHECKED_BYTES", 0)
+    tokens = entry_of(load_dataset(str(book))) / "tokens.bin"
+    tokens.write_bytes(tokens.read_bytes()[:-1])
+    assert text_of(load_dataset(str(book))) == PROSE
+
+
 def test_a_changed_file_is_read_anew(book):
     load_dataset(str(book))
     about = book.stat()

@@ -17,7 +17,7 @@ from gpt_tui.core.errors import GptTuiError
 class DatasetInfo:
     """A named dataset: what it is, where it comes from, whether its tokens or its text are in the cache already.
 
-    characters: its length, where that is known now
+    characters: its length, distinct: how many different ones it has; None where that is not known now
     """
 
     name: str
@@ -25,6 +25,7 @@ class DatasetInfo:
     source: str
     cached: bool
     characters: int | None
+    distinct: int | None
 
 
 def list_datasets(cache_dir: Path | None = None) -> list[DatasetInfo]:
@@ -35,8 +36,7 @@ def list_datasets(cache_dir: Path | None = None) -> list[DatasetInfo]:
         text = sources.python_docs_text()
     except GptTuiError:
         return listed  # this Python came without its documentation
-    sha256 = hashlib.sha256(text.encode("utf-8")).hexdigest()
-    return [*listed, _python_docs(cache, sha256, len(text))]
+    return [*listed, _python_docs(cache, text)]
 
 
 def _entry(cache: Cache, sha256: str) -> Entry | None:
@@ -50,7 +50,8 @@ def _shakespeare(cache: Cache) -> DatasetInfo:
         'Tiny Shakespeare, the text of the "Let\'s build GPT" lecture and of nanoGPT; downloaded once',
         sources.shakespeare_url(),
         has_text or _entry(cache, sources.SHAKESPEARE_SHA256) is not None,
-        sources.SHAKESPEARE_BYTES,  # all of it is ASCII
+        sources.SHAKESPEARE_BYTES,
+        sources.SHAKESPEARE_DISTINCT,
     )
 
 
@@ -63,14 +64,17 @@ def _masque(cache: Cache) -> DatasetInfo:
         source.address,
         entry is not None,
         None if entry is None else entry.characters,
+        entry.tokenizer.vocab_size if entry is not None and entry.tokenizer.kind == "char" else None,
     )
 
 
-def _python_docs(cache: Cache, sha256: str, characters: int) -> DatasetInfo:
+def _python_docs(cache: Cache, text: str) -> DatasetInfo:
+    sha256 = hashlib.sha256(text.encode("utf-8")).hexdigest()
     return DatasetInfo(
         "python-docs",
         "Python's own reference topics, real prose on every machine; needs no network",
         sources.python_docs().address,
         _entry(cache, sha256) is not None,
-        characters,
+        len(text),
+        len(set(text)),
     )

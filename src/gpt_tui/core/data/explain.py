@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import textwrap
+import unicodedata
 from dataclasses import dataclass
 
 import numpy as np
@@ -134,19 +135,27 @@ def _render_vocabulary(explanation: Explanation, width: int) -> list[str]:
         title += f" (the {_LISTED_TOKENS} commonest of {len(rows):,})"
         rows = sorted(rows, key=lambda row: -row.count)[:_LISTED_TOKENS]
     id_width = max(len(str(row.id)) for row in rows)
-    text_width = max(len(_token(row)) for row in rows)
+    text_width = max(_columns(_token(row)) for row in rows)
     count_width = max(len(f"{row.count:,}") for row in rows)
-    cells = [f"{row.id:>{id_width}} {_token(row):<{text_width}} {row.count:>{count_width},}" for row in rows]
-    return [title, *_in_columns(cells, width)]
+    cells = []
+    for row in rows:
+        padding = " " * (text_width - _columns(_token(row)))
+        cells.append(f"{row.id:>{id_width}} {_token(row)}{padding} {row.count:>{count_width},}")
+    return [title, *_side_by_side(cells, width, cell_width=id_width + text_width + count_width + 2)]
 
 
 def _token(row: VocabularyRow) -> str:
     return "space" if row.text == " " else row.text
 
 
-def _in_columns(cells: list[str], width: int, gap: str = "    ") -> list[str]:
-    """Cells of one width side by side, read down each column."""
-    columns = max(1, (width + len(gap)) // (len(cells[0]) + len(gap)))
+def _columns(text: str) -> int:
+    """How many columns of a terminal a text takes: East Asian characters take two, combining marks none."""
+    return sum(0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text)
+
+
+def _side_by_side(cells: list[str], width: int, cell_width: int, gap: str = "    ") -> list[str]:
+    """Cells side by side, read down each column."""
+    columns = max(1, (width + len(gap)) // (cell_width + len(gap)))
     height = -(-len(cells) // columns)
     return [gap.join(cells[row::height]) for row in range(height)]
 

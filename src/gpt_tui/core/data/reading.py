@@ -6,6 +6,7 @@ import codecs
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from gpt_tui.core.data.tokenizers import visible
 from gpt_tui.core.errors import Refusal
 
 BLOCK_BYTES = 1 << 22
@@ -96,7 +97,7 @@ def _encoding_hint(data: bytes, path: Path | None) -> str:
 
 
 def _convert(encoding: str, path: Path | None) -> str:
-    given = path.name if path is not None else "input.txt"
+    given = visible(path.name) if path is not None else "input.txt"
     return f"convert it: iconv -f {encoding} -t UTF-8 {given} > utf8.txt"
 
 

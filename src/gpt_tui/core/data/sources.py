@@ -17,6 +17,7 @@ from typing import IO, TYPE_CHECKING, BinaryIO
 
 from gpt_tui.core.data.cache import Cache, reason
 from gpt_tui.core.data.reading import BLOCK_BYTES, file_blocks, text_blocks
+from gpt_tui.core.data.tokenizers import visible
 from gpt_tui.core.data.watch import Watch
 from gpt_tui.core.errors import GptTuiError, Refusal, nearest
 
@@ -29,7 +30,8 @@ URL_VARIABLE = "GPT_TUI_SHAKESPEARE_URL"
 
 SHAKESPEARE_URL = "https://raw.githubusercontent.com/karpathy/char-rnn/master/data/tinyshakespeare/input.txt"
 SHAKESPEARE_SHA256 = "86c4e6aa9db7c042ec79f339dcb96d42b0075e16b8fc2e86bf0ca57e2dc565ed"
-SHAKESPEARE_BYTES = 1_115_394
+SHAKESPEARE_BYTES = 1_115_394  # and as many characters: all of it is ASCII
+SHAKESPEARE_DISTINCT = 65
 SHAKESPEARE_FILE = "shakespeare.txt"
 
 # `auto` must not keep a first run waiting: then the embedded dataset is the better answer.
@@ -247,16 +249,19 @@ def _path(name: str, watch: Watch) -> Source:
     try:
         path = Path(os.path.normpath(Path(name).expanduser().absolute()))
         mode = path.stat().st_mode
+        if stat.S_ISDIR(mode):
+            return _folder(path, watch)
+        if stat.S_ISREG(mode):
+            return _file(path)
     except (FileNotFoundError, NotADirectoryError):
-        raise Refusal.one("dataset", name, _missing(name, Path(name).expanduser().absolute())) from None
+        raise Refusal.one("dataset", name, _missing(name, Path(name).expanduser())) from None
     except (OSError, ValueError, RuntimeError) as error:
-        raise Refusal.one("dataset", name, f"cannot be read: {error}") from error
-    if stat.S_ISDIR(mode):
-        return _folder(path, watch)
-    if not stat.S_ISREG(mode):
-        raise Refusal.one(
-            "dataset", name, "is neither a file nor a folder; to read a pipe use: command | … --dataset -"
-        )
+        # ValueError: a NUL in the name; RuntimeError: ~somebody without a home
+        raise Refusal.one("dataset", name, f"cannot be read: {visible(str(error))}") from error
+    raise Refusal.one("dataset", name, "is neither a file nor a folder; to read a pipe use: command | … --dataset -")
+
+
+def _file(path: Path) -> Source:
     return Source(
         path.name,
         str(path),
@@ -274,9 +279,9 @@ def _missing(name: str, path: Path) -> str:
     try:
         neighbours = [entry.name for entry in path.parent.iterdir()]
     except OSError:
-        return f"{message} There is no folder {path.parent}."
+        return f"{message} There is no folder {visible(str(path.parent))}."
     file = nearest(path.name, neighbours)
-    return f"{message} Did you mean {path.with_name(file)}?" if file is not None else message
+    return message if file is None else f"{message} Did you mean {visible(str(path.with_name(file)))}?"
 
 
 def _opened(path: Path) -> Iterator[bytes]:
@@ -352,7 +357,7 @@ class _Folder:
         count = len(self.readable)
         if not self._skipped:
             return ()
-        return (f"{_files(count)} of {self.folder} read; skipped: {_some(self._skipped)}.",)
+        return (f"{_files(count)} of {visible(str(self.folder))} read; skipped: {_some(self._skipped)}.",)
 
     def blocks(self) -> Iterator[bytes]:
         last = b""
@@ -394,4 +399,4 @@ def _files(count: int) -> str:
 
 def _some(names: list[str], limit: int = 5) -> str:
     more = len(names) - limit
-    return ", ".join(names[:limit]) + (f" and {more:,} more" if more > 0 else "")
+    return ", ".join(map(visible, names[:limit])) + (f" and {more:,} more" if more > 0 else "")

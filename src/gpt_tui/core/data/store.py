@@ -29,6 +29,7 @@ from gpt_tui.core.data.tokenizers import (
     Tokenizer,
     UnknownCharacter,
     code_points,
+    visible,
 )
 from gpt_tui.core.data.watch import Watch
 from gpt_tui.core.errors import GptTuiError, Refusal
@@ -208,7 +209,9 @@ def _write_tokens(path: Path, source: Source, found: Scan, tokenizer: Tokenizer,
 
 
 def _changed(source: Source) -> GptTuiError:
-    return GptTuiError(f"{source.address} was changed while it was being read; start again when it is complete.")
+    return GptTuiError(
+        f"{visible(source.address)} was changed while it was being read; start again when it is complete."
+    )
 
 
 def _character_starts(block: bytes) -> npt.NDArray[np.bool_]:
