@@ -12,6 +12,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pydantic import BaseModel, ConfigDict, ValidationError
+
 from gpt_tui.core import device
 from gpt_tui.core.config import (
     FIELDS,
@@ -42,21 +44,42 @@ if TYPE_CHECKING:
 
 PASSAGE_TOKENS = 256  # length of the fixed passage of the validation split whose surprise is followed
 
+
+class Place(BaseModel):
+    """What a checkpoint's state says of the run, beside what the trainer needs.
+
+    seconds: of work until then; edits: how many the log had; config: with these edits.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    seconds: float
+    edits: int
+    config: dict[str, Any]
+
+    def run_config(self) -> RunConfig:
+        return from_sections(self.config, "the checkpoint's configuration")
+
+
 Show = Callable[[str, int, int | None], None]
 
 
 @dataclass
 class Prepared:
-    """A run that can go on. saved: the checkpoint it starts from; replay: edits to make again at their steps."""
+    """A run that can go on.
+
+    checkpoint: what a resumed or forked run starts from; seconds: of work before that
+    replay:     edits to make again at their steps; edits: live fields changed on resuming, {name: (old, new)}
+    """
 
     trainer: Trainer
     dataset: Dataset
     writer: RunWriter
     record: RunRecord
     history: History
-    saved: LoadedCheckpoint | None = None
     checkpoint: CheckpointInfo | None = None
     resumed: bool = False
+    seconds: float = 0.0
     replay: list[Edit] = field(default_factory=list)
     edits: dict[str, tuple[Any, Any]] = field(default_factory=dict)
     notices: list[str] = field(default_factory=list)
@@ -166,7 +189,8 @@ def _resume(plan: Plan, shelf: Shelf, spec: str, show: Show, should_stop: Callab
     try:
         history, record = run.history(), run.record()
         info, saved, notices = newest_whole_checkpoint(run, step)
-        config = saved_config(saved)
+        place = read_place(saved)
+        config = place.run_config()
         edited = live_changes(config, plan.edits) if plan.edits else config
         if difference(config, edited) == {} and info.step >= config.training.max_iters:
             raise Refusal.one(
@@ -181,7 +205,7 @@ def _resume(plan: Plan, shelf: Shelf, spec: str, show: Show, should_stop: Callab
     except BaseException:
         writer.close()
         raise
-    later = history.edits[int(saved.state.get("edits", 0)) :]
+    later = history.edits[place.edits :]
     replay = [edit for edit in later if not set(edit.changes) & set(plan.edits)]
     return Prepared(
         trainer,
@@ -189,18 +213,21 @@ def _resume(plan: Plan, shelf: Shelf, spec: str, show: Show, should_stop: Callab
         writer,
         record,
         history,
-        saved=saved,
         checkpoint=info,
         resumed=True,
+        seconds=place.seconds,
         replay=replay,
         edits=difference(config, edited),
         notices=[*notices, *_what_changed(record, trainer)],
     )
 
 
-def saved_config(saved: LoadedCheckpoint) -> RunConfig:
-    """The configuration under which a checkpoint was saved, live edits included."""
-    return from_sections(saved.state["config"], "the checkpoint's configuration")
+def read_place(saved: LoadedCheckpoint) -> Place:
+    """Where the run was when this checkpoint was saved. Raises GptTuiError for a state that is none of ours."""
+    try:
+        return Place.model_validate(saved.state)
+    except ValidationError as error:
+        raise GptTuiError(f"the state of checkpoint {saved.step} cannot be read: {error.errors()[0]['msg']}") from None
 
 
 def _load_again(
@@ -248,7 +275,7 @@ def _fork(plan: Plan, shelf: Shelf, spec: str, show: Show, should_stop: Callable
     run, step = shelf.find(spec)
     info, saved, notices = newest_whole_checkpoint(run, step)
     record = run.record()
-    old = saved_config(saved)
+    old = read_place(saved).run_config()
     config = _forked_config(old, plan.edits)
     if "dataset" in plan.edits:
         dataset = _load(plan, config, show, should_stop)
@@ -265,7 +292,7 @@ def _fork(plan: Plan, shelf: Shelf, spec: str, show: Show, should_stop: Callable
         trainer.reseed()
     parent = Parent(run=run.name, step=info.step)
     prepared = _begin(plan, shelf, config, dataset, trainer, notices, parent)
-    prepared.saved, prepared.checkpoint = saved, info
+    prepared.checkpoint = info
     return prepared
 
 

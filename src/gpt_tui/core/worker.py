@@ -121,7 +121,7 @@ class Worker:
         self.prepared = prepared
         self.trainer, self.writer, self.dataset = prepared.trainer, prepared.writer, prepared.dataset
         self.run_name = prepared.writer.run.name
-        self.clock = Clock(float(prepared.saved.state["seconds"]) if prepared.saved and prepared.resumed else 0.0)
+        self.clock = Clock(prepared.seconds)
         self.step_seconds, self.eval_seconds = Rate(), Rate(0.5)
         self.last_flush = self.last_save = time.perf_counter()
         self.last_saved_step = -1

@@ -122,7 +122,8 @@ class SelfAttention(nn.Module):
             mask = torch.ones(T, start + T, dtype=torch.bool, device=x.device).tril(start)
         p = self.dropout.p if self.training else 0.0
         y = F.scaled_dot_product_attention(q, k, v, mask, dropout_p=p, is_causal=start == 0 and T > 1)
-        return self.dropout(self.proj(y.transpose(1, 2).reshape(B, T, C)))  # (B, T, C)
+        out: Tensor = self.dropout(self.proj(y.transpose(1, 2).reshape(B, T, C)))  # (B, T, C)
+        return out
 
 
 class FeedForward(nn.Module):
@@ -144,7 +145,8 @@ class FeedForward(nn.Module):
             x = self.activation(gate) * x
         else:
             x = self.activation(x)
-        return self.dropout(self.proj(x))  # (B, T, C)
+        out: Tensor = self.dropout(self.proj(x))  # (B, T, C)
+        return out
 
 
 class Block(nn.Module):
@@ -159,7 +161,8 @@ class Block(nn.Module):
 
     def forward(self, x: Tensor, start: int, cache: LayerCache | None) -> Tensor:
         x = x + self.attention(self.norm1(x), start, cache)
-        return x + self.feed_forward(self.norm2(x))
+        x = x + self.feed_forward(self.norm2(x))
+        return x
 
 
 class GPT(nn.Module):
@@ -217,7 +220,8 @@ class GPT(nn.Module):
             cache.last_embedding = embedded[:, -1:]
         if self.position_embedding is not None:
             x = x + self.position_embedding.weight[start : start + idx.size(1)]
-        return self.embedding_dropout(x)
+        out: Tensor = self.embedding_dropout(x)
+        return out
 
     def parameter_count(self) -> int:
         return sum(p.numel() for p in self.parameters())  # a tied table counts once

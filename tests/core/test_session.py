@@ -1,0 +1,399 @@
+"""A session trains in its thread, obeys between steps, keeps what it did, and goes on where it was."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gpt_tui.core.config import RunConfig
+from gpt_tui.core.events import (
+    AnyEvent,
+    Checkpoint,
+    Continued,
+    Edit,
+    Eval,
+    Failed,
+    Finished,
+    Notice,
+    Paused,
+    Resumed,
+    Sample,
+    Started,
+    Step,
+    Surprise,
+)
+from gpt_tui.core.runs import Run, Shelf
+from gpt_tui.core.session import (
+    Command,
+    EditFields,
+    Outcome,
+    Pause,
+    Plan,
+    Resume,
+    Save,
+    Session,
+    SingleStep,
+    Stop,
+)
+
+TEXT = "".join(
+    f"{name}:\nThe {thing} of {name} is number {n}.\n\n"
+    for n in range(60)
+    for name, thing in (("ANNA", "house"), ("BEN", "river"), ("CLARA", "evening"))
+)
+
+SMALL: dict[str, Any] = {
+    "n_layer": 1,
+    "n_head": 2,
+    "n_embd": 16,
+    "block_size": 8,
+    "batch_size": 4,
+    "max_iters": 30,
+    "warmup_iters": 4,
+    "eval_interval": 10,
+    "eval_iters": 3,
+    "checkpoint_interval": 15,
+    "dropout": 0.1,
+    "max_new_tokens": 20,
+    "threads": 1,
+    "device": "cpu",
+}
+
+Deed = tuple[Callable[[AnyEvent], bool], Command]
+
+
+@pytest.fixture
+def text(tmp_path: Path) -> Path:
+    path = tmp_path / "text.txt"
+    path.write_text(TEXT, encoding="utf-8")
+    return path
+
+
+class Runs:
+    """Runs sessions to their end, doing deeds when an event calls for them."""
+
+    def __init__(self, runs_dir: Path, text: Path):
+        self.runs_dir = runs_dir
+        self.text = text
+
+    def config(self, **fields: Any) -> RunConfig:
+        return RunConfig().replace(**{**SMALL, "dataset": str(self.text), **fields})
+
+    def go(self, *deeds: Deed, fields: dict[str, Any] | None = None, **plan: Any) -> tuple[Outcome, list[AnyEvent]]:
+        session = Session(Plan(self.config(**(fields or {})), self.runs_dir, **plan))
+        reader = session.subscribe()
+        events: list[AnyEvent] = []
+        waiting = list(deeds)
+        session.start()
+        deadline = time.monotonic() + 60
+        while session.alive and time.monotonic() < deadline:
+            reader.wait(0.05)
+            for event in reader.drain():
+                events.append(event)
+                while waiting and waiting[0][0](event):
+                    session.submit(waiting.pop(0)[1])
+        assert session.join(5)
+        events.extend(reader.drain())
+        assert session.outcome is not None
+        assert session.outcome.traceback is None, session.outcome.traceback
+        return session.outcome, events
+
+
+@pytest.fixture
+def runs(tmp_path: Path, text: Path) -> Runs:
+    return Runs(tmp_path / "runs", text)
+
+
+def of(kind: type[AnyEvent], events: list[AnyEvent]) -> list[Any]:
+    return [event for event in events if isinstance(event, kind)]
+
+
+def losses(events: list[AnyEvent]) -> list[float]:
+    return [event.loss for event in of(Step, events)]
+
+
+def at_step(step: int) -> Callable[[AnyEvent], bool]:
+    return lambda event: isinstance(event, Step) and event.step == step
+
+
+def at(kind: type) -> Callable[[AnyEvent], bool]:
+    return lambda event: isinstance(event, kind)
+
+
+def once() -> Callable[[AnyEvent], bool]:
+    return lambda event: True
+
+
+def weights(run: Run) -> bytes:
+    return (run.checkpoints()[-1].path / "model.safetensors").read_bytes()
+
+
+def test_a_run_from_beginning_to_end(runs: Runs) -> None:
+    outcome, events = runs.go()
+    assert outcome.kind == "finished"
+    started, finished = events[0], events[-1]
+    assert isinstance(started, Started)
+    assert isinstance(finished, Finished)
+    assert finished.reason == "max_iters"
+    assert finished.step == 30
+    assert [e.step for e in of(Step, events)] == list(range(1, 31))
+    assert [e.step for e in of(Eval, events)] == [0, 10, 20, 30]
+    assert [e.step for e in of(Sample, events)] == [0, 10, 20, 30]
+    assert all(len(e.text) == 20 for e in of(Sample, events))
+    assert {len(e.nats) for e in of(Surprise, events)} == {len(started.passage)}
+    reasons = {e.step: e.reason for e in of(Checkpoint, events)}
+    assert reasons[0] == "untrained"
+    assert reasons[15] == "interval"
+    assert 30 in reasons
+    assert of(Eval, events)[0].val_loss == pytest.approx(math.log(started.dataset.vocab_size), abs=0.01)
+    assert [e.time for e in events] == sorted(e.time for e in events)
+
+
+def test_the_log_holds_what_the_readers_saw(runs: Runs) -> None:
+    _, events = runs.go()
+    run, _ = Shelf(runs.runs_dir).find("latest")
+    assert [e.to_json() for e in run.tail().poll()] == [e.to_json() for e in events]
+    assert run.state() == "finished"
+
+
+@pytest.mark.parametrize(
+    "fields", [{"eval_interval": 7}, {"max_new_tokens": 90}, {"eval_iters": 0}, {"checkpoint_interval": 4}], ids=str
+)
+def test_looking_more_closely_changes_no_loss(runs: Runs, fields: dict[str, Any]) -> None:
+    _, plain = runs.go()
+    _, other = runs.go(fields=fields)
+    assert losses(other) == losses(plain)
+
+
+def test_pauses_single_steps_and_saves_change_no_loss(runs: Runs) -> None:
+    _, plain = runs.go()
+    deeds = [
+        (at_step(5), Pause()),
+        (at(Paused), SingleStep()),
+        (at(Step), SingleStep()),
+        (at(Step), Save()),
+        (at(Checkpoint), Resume()),
+    ]
+    outcome, events = runs.go(*deeds)
+    assert outcome.kind == "finished"
+    assert len(of(Paused, events)) == len(of(Resumed, events)) == 1
+    assert "asked" in {e.reason for e in of(Checkpoint, events)}
+    assert losses(events) == losses(plain)
+
+
+def test_stopped_and_resumed_is_as_if_never_stopped(runs: Runs) -> None:
+    _, whole = runs.go(run_name="whole")
+    outcome, first = runs.go((at_step(12), Stop()), run_name="parts")
+    assert isinstance(outcome.event, Finished)
+    assert outcome.event.reason == "stopped"
+    stopped = outcome.event.step
+    assert 12 <= stopped < 30
+    outcome, second = runs.go(resume="parts")
+    assert outcome.kind == "finished"
+    continued = of(Continued, second)[0]
+    assert continued.step == stopped
+    assert losses(first) + losses(second) == losses(whole)
+    shelf = Shelf(runs.runs_dir)
+    assert weights(shelf.find("parts")[0]) == weights(shelf.find("whole")[0])
+    assert {e.step: e.text for e in of(Sample, whole)} == {e.step: e.text for e in of(Sample, first + second)}
+    assert second[0].time >= first[-1].time - 1  # the clock goes on
+
+
+def test_resumed_from_an_earlier_checkpoint_the_edits_are_made_again(runs: Runs) -> None:
+    edit = EditFields({"learning_rate": 0.001, "dropout": 0.0})
+    _, whole = runs.go((at_step(17), edit), run_name="edited")
+    made = of(Edit, whole)[0]
+    assert made.changes["learning_rate"] == (0.004, 0.001)
+    _, again = runs.go(resume="edited@15")
+    assert [e.step for e in of(Edit, again)] == [made.step]
+    assert losses(again) == losses(whole)[15:]
+    history = Shelf(runs.runs_dir).find("edited")[0].history()
+    assert list(history.losses) == losses(whole)
+    assert len(history.edits) == 1
+    assert history.config is not None
+    assert history.config.optimizer.learning_rate == 0.001
+
+
+def test_a_finished_run_goes_on_with_more_steps(runs: Runs) -> None:
+    runs.go(run_name="one")
+    outcome, _ = runs.go(resume="one")
+    assert outcome.kind == "refused"
+    assert "max_iters" in str(outcome.error)
+    outcome, events = runs.go(resume="one", edits={"max_iters": 40})
+    assert outcome.kind == "finished"
+    assert of(Edit, events)[0].changes == {"max_iters": (30, 40)}
+    assert [e.step for e in of(Step, events)] == list(range(31, 41))
+
+
+def test_a_fork_goes_its_own_way_from_the_same_place(runs: Runs) -> None:
+    _, parent = runs.go(run_name="parent")
+    outcome, events = runs.go(fork="parent@15", edits={"learning_rate": 0.0001}, run_name="child")
+    assert outcome.kind == "finished"
+    started = of(Started, events)[0]
+    assert (started.parent.run, started.parent.step) == ("parent", 15)
+    assert [e.step for e in of(Step, events)] == list(range(16, 31))
+    assert losses(events)[0] == losses(parent)[15]  # the first batch and the weights are the same
+    assert losses(events)[3:] != losses(parent)[18:]
+    outcome, _ = runs.go(resume="child@30", edits={"max_iters": 32})
+    assert outcome.kind == "finished"
+
+
+def test_a_fork_cannot_change_the_model(runs: Runs) -> None:
+    runs.go(run_name="parent")
+    outcome, _ = runs.go(fork="parent", edits={"n_embd": 32, "max_iters": 0})
+    assert outcome.kind == "refused"
+    assert "n_embd" in str(outcome.error)
+    assert "max_iters" in str(outcome.error)
+    assert len(Shelf(runs.runs_dir).runs()) == 1
+
+
+def test_a_bad_edit_is_told_and_changes_nothing(runs: Runs) -> None:
+    _, plain = runs.go()
+    bad = EditFields({"learning_rate": -1, "n_layer": 3})
+    prompt = EditFields({"prompt": "ANNA ~"})
+    outcome, events = runs.go((at_step(5), bad), (once(), prompt))
+    told = [e.text for e in of(Notice, events) if e.level == "error"]
+    assert len(told) == 2
+    assert "learning_rate" in told[0]
+    assert "n_layer" in told[0]
+    assert "~" in told[1]
+    assert losses(events) == losses(plain)
+    assert outcome.kind == "finished"
+
+
+def test_a_target_loss_ends_the_run_when_an_evaluation_reaches_it(runs: Runs) -> None:
+    outcome, events = runs.go(target_loss=3.3, fields={"max_iters": 500})
+    assert isinstance(outcome.event, Finished)
+    assert outcome.event.reason == "target_loss"
+    reached = [e.step for e in of(Eval, events) if e.val_loss <= 3.3]
+    assert reached[0] == outcome.event.step
+
+
+def test_a_time_limit_ends_the_run_with_a_checkpoint(runs: Runs) -> None:
+    outcome, _ = runs.go(max_seconds=0.3, fields={"max_iters": 10**6})
+    assert isinstance(outcome.event, Finished)
+    assert outcome.event.reason == "max_seconds"
+    run, _ = Shelf(runs.runs_dir).find("latest")
+    assert run.checkpoints()[-1].step == outcome.event.step > 0
+
+
+def test_a_signal_saves_and_leaves_without_another_evaluation(runs: Runs) -> None:
+    outcome, events = runs.go((at_step(13), Stop("signal")), fields={"max_iters": 10**6})
+    assert isinstance(outcome.event, Finished)
+    assert outcome.event.reason == "signal"
+    assert math.isnan(outcome.event.val_loss)
+    assert of(Checkpoint, events)[-1].step == outcome.event.step
+    assert Shelf(runs.runs_dir).find("latest")[0].state() == "stopped"
+
+
+def test_a_stop_before_there_is_a_run_writes_nothing(runs: Runs) -> None:
+    session = Session(Plan(runs.config(), runs.runs_dir))
+    session.submit(Stop())
+    session.start()
+    assert session.join(30)
+    assert session.outcome is not None
+    assert session.outcome.kind == "cancelled"
+    assert not runs.runs_dir.exists()
+
+
+def test_a_diverging_run_fails_with_its_last_good_step_kept(runs: Runs) -> None:
+    outcome, events = runs.go(
+        fields={"learning_rate": 100, "grad_clip": "off", "activation": "relu2", "qk_norm": False, "norm": "none",
+                "max_iters": 3000, "n_layer": 4, "zero_init": False, "init": "torch"}
+    )  # fmt: skip
+    assert outcome.kind == "failed"
+    assert isinstance(outcome.event, Failed)
+    assert outcome.event.reason == "diverged"
+    assert "--learning-rate 50" in outcome.event.hint
+    run, _ = Shelf(runs.runs_dir).find("latest")
+    assert run.state() == "failed"
+    assert run.checkpoints()
+    assert all(math.isfinite(loss) for loss in losses(events))
+
+
+@pytest.mark.parametrize(
+    ("fields", "named"),
+    [
+        ({"block_size": 100_000}, "block_size"),
+        ({"prompt": "ANNA ~"}, "prompt"),
+        ({"dataset": "shakespear"}, "shakespeare"),
+        ({"dataset": "/nowhere/at/all.txt"}, "dataset"),
+    ],
+)
+def test_what_cannot_work_is_refused_before_anything_is_written(runs: Runs, fields: dict[str, Any], named: str) -> None:
+    outcome, events = runs.go(fields=fields)
+    assert outcome.kind == "refused"
+    assert named in str(outcome.error)
+    assert events == []
+    assert not runs.runs_dir.exists()
+
+
+def test_an_unwritable_runs_directory_is_a_sentence(runs: Runs, tmp_path: Path) -> None:
+    blocked = tmp_path / "a file"
+    blocked.write_text("in the way")
+    runs.runs_dir = blocked / "runs"
+    outcome, _ = runs.go()
+    assert outcome.kind == "failed"
+    assert "runs directory" in str(outcome.error)
+
+
+def test_a_run_that_trains_cannot_be_trained_twice(runs: Runs) -> None:
+    session = Session(Plan(runs.config(max_iters=10**6), runs.runs_dir, run_name="busy"))
+    reader = session.subscribe()
+    session.start()
+    while not any(isinstance(e, Checkpoint) for e in reader.drain()):
+        assert reader.wait(30)
+    outcome, _ = runs.go(resume="busy")
+    assert outcome.kind == "failed"
+    assert "busy" in str(outcome.error)
+    session.submit(Stop("signal"))
+    assert session.join(30)
+
+
+def test_a_changed_dataset_is_not_learned_as_if_it_were_the_old_one(runs: Runs, text: Path) -> None:
+    _, whole = runs.go(run_name="whole")
+    runs.go((at_step(12), Stop()), run_name="parts")
+    text.write_text(TEXT.replace("ANNA", "OTTO"), encoding="utf-8")
+    # The cache still has the old text, so the run can go on with it.
+    outcome, again = runs.go(resume="parts")
+    assert outcome.kind == "finished"
+    assert losses(again) == losses(whole)[-len(losses(again)) :]
+
+
+def test_standard_input_can_be_learned_and_gone_on_with(runs: Runs) -> None:
+    fields = {"dataset": "-"}
+    outcome, _ = runs.go((at_step(12), Stop()), fields=fields, stdin=TEXT.encode(), run_name="piped")
+    assert outcome.kind == "finished"
+    outcome, _ = runs.go(resume="piped")
+    assert outcome.kind == "finished"
+
+
+def test_the_snapshot_follows_and_says_what_is_asked_for(runs: Runs) -> None:
+    session = Session(Plan(runs.config(max_iters=10**6), runs.runs_dir))
+    reader = session.subscribe()
+    assert session.snapshot.state == "PREPARING"
+    session.start()
+    while not of(Step, reader.drain()):
+        assert reader.wait(30)
+    session.submit(Pause())
+    deadline = time.monotonic() + 30
+    while session.snapshot.state != "PAUSED":
+        assert session.snapshot.pending == "PAUSING" or session.snapshot.state == "PAUSED"
+        assert time.monotonic() < deadline
+    paused = session.snapshot
+    assert paused.pending == ""
+    assert paused.step > 0
+    assert paused.parameters > 0
+    assert paused.eta is not None
+    session.submit(SingleStep())
+    while session.snapshot.step == paused.step:
+        assert time.monotonic() < deadline
+    assert session.snapshot.step == paused.step + 1
+    session.submit(Stop("signal"))
+    assert session.join(30)
+    assert session.snapshot.state == "STOPPED"
