@@ -167,16 +167,17 @@ _PREFIXES = ((1e18, "E"), (1e15, "P"), (1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3
 
 
 def x_label(value: float, unit: Unit) -> str:
-    """A place on the x axis as a tick names it: 500, 12.5k, 0:42, 1.2P."""
+    """A place on the x axis as a tick names it: 500, 12.5k, 0:42, 1.2P; a count without a short name in digits."""
     if unit == "seconds":
         return clock(value)
     size = abs(value)
     if 1e4 <= size < 1e21:
         divisor, prefix = next(p for p in _PREFIXES if size >= p[0])
-        text = f"{value / divisor:.6g}"
-        if len(text.lstrip("-")) <= 5:
+        text = f"{value / divisor:.7g}"
+        short = len(text.lstrip("-")) <= 5 and math.isclose(float(text) * divisor, value, rel_tol=1e-12)
+        if short or unit == "FLOPs" or size >= 1e15:
             return text + prefix
-    return f"{value:.10g}" if size < 1e15 else f"{value:.3g}"
+    return f"{value:.15g}" if size < 1e15 else f"{value:.3g}"
 
 
 def x_reading(value: float, unit: Unit) -> str:

@@ -64,7 +64,7 @@ def robust_extent(lows: FloatArray, highs: FloatArray, keep: Sequence[float] = (
     top = _without_outliers(falling, foot, max(kept, default=-math.inf))
     bottom = -_without_outliers(-rising, -head, max((-k for k in kept), default=-math.inf))
     low, high = min([bottom, *kept]), max([top, *kept])
-    return max(low, -_LARGEST), min(high, _LARGEST)
+    return min(max(low, -_LARGEST), _LARGEST), max(min(high, _LARGEST), -_LARGEST)
 
 
 def _without_outliers(falling: FloatArray, foot: float, kept: float) -> float:

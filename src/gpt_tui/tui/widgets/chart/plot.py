@@ -14,7 +14,7 @@ from gpt_tui.tui.widgets.chart.axes import Scale, Unit
 from gpt_tui.tui.widgets.chart.canvas import ASCII_ROWS, Grid, braille, cell_width, fitted, strokes, visible
 from gpt_tui.tui.widgets.chart.pyramid import FloatArray
 from gpt_tui.tui.widgets.chart.series import Mark, Reference, Series
-from gpt_tui.tui.widgets.chart.trace import Bins, Trace, rows_of, trace
+from gpt_tui.tui.widgets.chart.trace import Bins, Trace, edge_values, rows_of, trace
 
 Cells = NDArray[np.bool_]
 
@@ -171,6 +171,8 @@ def _y_extent(plan: Plan, x_scale: Scale) -> tuple[float, float] | None:
         bins = Bins.of(s.x, x_scale, 2 * plan.width)
         pyramid = s.pyramid if s.raw else s.smoothed(plan.smoothing)
         extremes.append(pyramid.extremes(bins.starts, bins.stops))
+        at_edges = edge_values(s.x, pyramid.values, bins, x_scale)
+        extremes.append((at_edges, at_edges))
         if len(s) and bins.starts[0] == 0 and (first := limits.opening(pyramid.values)) is not None:
             keep.append(first)
     lows, highs = (np.concatenate(side) for side in zip(*extremes, strict=True))
@@ -428,10 +430,8 @@ class _Drawing:
                 row += 1 if y < placed[row] else -1
             if row is None or row in placed or not 0 <= row < box.height:
                 continue
-            above, below = placed.get(row - 1, math.inf), placed.get(row + 1, -math.inf)
-            if below <= y <= above:
-                placed[row] = y
-                self.grid.put(box.left + box.width + 1, box.top + row, labels[i], "reference-label")
+            placed[row] = y
+            self.grid.put(box.left + box.width + 1, box.top + row, labels[i], "reference-label")
 
     def _height(self, y: float) -> float:
         return float(rows_of(y, self.view.y_scale, self.down)) if math.isfinite(y) else math.inf
@@ -452,7 +452,7 @@ class _Drawing:
         if box.width < 24 or box.height < 5:
             return
         for mark in sorted(self.plan.marks, key=lambda m: m.x, reverse=True):
-            column, text = self._column(mark.x), fitted(visible(mark.text), 24)
+            column, text = self._column(mark.x), fitted(visible(mark.text).strip(), 24)
             if column is None or not text or mark.kind == "checkpoint":
                 continue
             width = cell_width(text)
@@ -475,7 +475,7 @@ class _Drawing:
         readings = read_out(self.plan.series, x, self.plan.smoothing)
         self.taken[:, column] = True
         points: set[int] = set()
-        for reading in readings:
+        for reading in reversed(readings):  # where two points share a cell, the first series is seen
             at = self._column(reading.x)
             height = self._row(reading.y if reading.smoothed is None else reading.smoothed)
             if at == column and height is not None:

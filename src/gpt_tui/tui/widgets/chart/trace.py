@@ -90,6 +90,18 @@ def trace(x: FloatArray, pyramid: Pyramid, bins: Bins, x_scale: Scale, y_scale: 
     return Trace(tops[inside], bottoms[inside], heading, over, under)
 
 
+def edge_values(x: FloatArray, y: FloatArray, bins: Bins, x_scale: Scale) -> FloatArray:
+    """The values, shape (2,), with which the line enters and leaves a view that begins and ends between two points."""
+    values = np.full(2, np.nan)
+    first, stop = int(bins.starts[0]), int(bins.stops[-1])
+    for edge, right, at in ((0, first, 0.0), (1, stop, 1.0)):
+        if 0 < right < len(x):
+            left, end = x_scale.fraction(x[[right - 1, right]])
+            share = np.clip((at - left) / (end - left), 0, 1) if end > left else 1 - at
+            values[edge] = y[right - 1] + (y[right] - y[right - 1]) * share
+    return values
+
+
 def _row_between(
     x: FloatArray,
     y: FloatArray,
