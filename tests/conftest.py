@@ -7,6 +7,9 @@ from pathlib import Path
 
 import pytest
 
+# Small models gain nothing from a second thread, and lose much by waiting for it where tests run side by side.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 
 @pytest.fixture(autouse=True)
 def private_places(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
