@@ -469,3 +469,11 @@ def test_several_runs_share_the_chart_each_in_its_colour_and_the_legend_names_th
     roles = {frame.grid.role_at(x, y) for y in range(30) for x in range(100)}
     assert {"train", "other-1", "raw"} <= roles
     assert "━ train  ━ quick-2" in text_of(frame)[-1]
+
+
+def test_where_lines_share_a_cell_the_first_series_is_seen() -> None:
+    flat = [Series(name, range(50), [2.0] * 50, role=role) for name, role in (("train", "train"), ("old", "ghost"))]
+    frame = draw(Plan(60, 15, flat))
+    assert frame.box
+    seen = {frame.grid.role_at(x, y) for x in range(frame.box.left, 60) for y in range(frame.box.height)}
+    assert seen == {"train", "blank"}
