@@ -320,8 +320,8 @@ class _Drawing:
                 else:
                     lines.append((s, raw))
         shared = np.zeros(self.data.shape, dtype=np.uint32)
-        # In a cell that lines share the last drawn gives the colour: the first series, but those with markers need it less.
-        for s, line in sorted(reversed(lines), key=lambda drawn: drawn[0].marker is None):
+        # In a cell that lines share the last drawn gives the colour: the first series, as markers show the others.
+        for s, line in sorted(lines[::-1], key=lambda drawn: drawn[0].marker is None):
             if s.kind == "line":
                 shared = self._line(line, s.role, shared)
         self._clipped(overs, 0, "▲")
