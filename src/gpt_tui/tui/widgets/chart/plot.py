@@ -321,7 +321,8 @@ class _Drawing:
                     lines.append((s, raw))
         shared = np.zeros(self.data.shape, dtype=np.uint32)
         # In a cell that lines share the last drawn gives the colour: the first series, as markers show the others.
-        for s, line in sorted(lines[::-1], key=lambda drawn: drawn[0].marker is None):
+        lines.reverse()
+        for s, line in sorted(lines, key=lambda drawn: drawn[0].marker is None):
             if s.kind == "line":
                 shared = self._line(line, s.role, shared)
         self._clipped(overs, 0, "▲")
