@@ -1,0 +1,130 @@
+"""Who trains a run: one process at a time, by a lock that the system drops when that process dies.
+
+The lock itself is `run.lock`; who holds it stands beside it in `run.owner`: on Windows a locked file cannot be read.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import filelock
+
+from gpt_tui.core.errors import GptTuiError, shorten
+from gpt_tui.core.runs.files import read_small, reason, replace_whole
+
+LOCK_NAME = "run.lock"
+OWNER_NAME = "run.owner"
+
+# A reader that looks whether a run is live may touch the lock for an instant; a writer waits that out.
+_PATIENCE = 0.5
+_POLL = 0.02
+
+
+class RunIsHeld(GptTuiError):
+    """Another process (or another part of this one) trains the run."""
+
+
+@dataclass(frozen=True)
+class Owner:
+    pid: int
+    host: str
+
+    def __str__(self) -> str:
+        here = "" if self.host == platform.node() else f" on {shorten(self.host)}"
+        return f"process {self.pid}{here}"
+
+
+class RunLock:
+    """The right to write into a run's directory. Not reentrant; may be released by another thread than took it."""
+
+    def __init__(self, directory: Path):
+        self.directory = directory
+        self._lock = filelock.FileLock(directory / LOCK_NAME, thread_local=False)
+
+    def acquire(self) -> None:
+        """Raises RunIsHeld, naming the process; GptTuiError where no lock can be made."""
+        try:
+            self._lock.acquire(timeout=_PATIENCE, poll_interval=_POLL)
+        except filelock.Timeout:
+            who = read_owner(self.directory)
+            raise RunIsHeld(
+                f"{self.directory.name} is being trained by {who or 'another process'}: stop that one first"
+            ) from None
+        except OSError as error:
+            raise GptTuiError(f"{self.directory} cannot be locked for writing: {reason(error)}") from None
+        owner = {"pid": os.getpid(), "host": platform.node()}
+        try:
+            replace_whole(self.directory / OWNER_NAME, json.dumps(owner).encode())
+        except OSError as error:
+            self._lock.release()
+            raise GptTuiError(f"{self.directory} cannot be written: {reason(error)}") from None
+
+    def release(self) -> None:
+        if not self._lock.is_locked:
+            return
+        try:
+            (self.directory / OWNER_NAME).unlink(missing_ok=True)
+        except OSError:
+            pass  # the directory may be gone or read-only by now; a name without its lock says nothing
+        self._lock.release()
+
+
+def read_owner(directory: Path) -> Owner | None:
+    """The process that last took the lock, as it wrote itself down; None where nothing sensible stands there."""
+    try:
+        owner = json.loads(read_small(directory / OWNER_NAME, 4096))
+        return Owner(int(owner["pid"]), str(owner["host"]))
+    except (OSError, GptTuiError, ValueError, KeyError, TypeError, RecursionError):
+        return None
+
+
+def is_held(directory: Path) -> bool:
+    """Whether a process trains this run now. Writes nothing, and holds no starting writer up."""
+    path = directory / LOCK_NAME
+    if not path.exists():
+        return False
+    if sys.platform == "win32":
+        return _is_held_windows(path)
+    import fcntl
+
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    except OSError:
+        return _owner_lives(directory)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)  # shared: readers never see one another
+    except BlockingIOError:
+        return True
+    except OSError:
+        return _owner_lives(directory)  # a file system without flock
+    finally:
+        os.close(descriptor)
+    return False
+
+
+def _is_held_windows(path: Path) -> bool:
+    lock = filelock.FileLock(path, thread_local=False)
+    for _ in range(3):  # another reader may be looking at this very moment
+        try:
+            lock.acquire(timeout=0)
+        except filelock.Timeout:
+            time.sleep(_POLL)
+        except OSError:
+            return _owner_lives(path.parent)
+        else:
+            lock.release()
+            return False
+    return True
+
+
+def _owner_lives(directory: Path) -> bool:
+    import psutil
+
+    owner = read_owner(directory)
+    return owner is not None and owner.host == platform.node() and psutil.pid_exists(owner.pid)

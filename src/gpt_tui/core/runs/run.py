@@ -1,0 +1,339 @@
+"""A run on disk: `Run` reads it (finished, or being written by another process: the same), `RunWriter` writes it."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Collection, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, field_validator
+
+from gpt_tui.core.config import RunConfig, build, read_toml
+from gpt_tui.core.errors import GptTuiError, Refusal, shorten
+from gpt_tui.core.events import DatasetRecord, Event, Failed, Finished, Number, Parent
+from gpt_tui.core.runs import checkpoints as store
+from gpt_tui.core.runs.checkpoints import CheckpointInfo, CorruptCheckpoint, LoadedCheckpoint, load_checkpoint
+from gpt_tui.core.runs.files import read_small, reason, replace_whole
+from gpt_tui.core.runs.history import History
+from gpt_tui.core.runs.lock import RunLock, is_held
+from gpt_tui.core.runs.log import LOG_NAME, EventLog, LogTail
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+CONFIG_NAME = "config.toml"
+RECORD_NAME = "run.json"
+NOTES_NAME = "shelf.json"
+
+RunState = Literal["live", "finished", "stopped", "interrupted", "failed"]
+
+_MAX_RECORD = 64 << 20  # a vocabulary of every character there is fits ten times
+_MAX_CONFIG = 1 << 20
+_MAX_NOTES = 1 << 20
+_MAX_TITLE = 200
+
+
+class RunRecord(BaseModel):
+    """`run.json`: what a run was made with. Written once.
+
+    created: ISO 8601, UTC. versions: of gpt_tui, python, torch, numpy. source: where the dataset came from.
+    tokenizer: its own JSON, with the vocabulary. ladder: nats per character by rung.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="ignore", ser_json_inf_nan="null")
+
+    v: Literal[1] = 1
+    created: str
+    versions: dict[str, str]
+    platform: str
+    cpu: str
+    device: str
+    dtype: str
+    threads: int
+    dataset: DatasetRecord
+    source: str
+    tokenizer: dict[str, JsonValue]
+    parameters: int
+    ladder: dict[str, Number]
+    passage: str
+    parent: Parent | None = None
+
+
+class ShelfNotes(BaseModel):
+    """`shelf.json`: what a person adds to a run. pins: names of checkpoints that are kept whatever comes."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    title: Annotated[str, Field(max_length=100_000)] = ""
+    note: Annotated[str, Field(max_length=1_000_000)] = ""
+    pins: tuple[str, ...] = ()
+
+    @field_validator("title")
+    @classmethod
+    def _one_visible_line(cls, title: str) -> str:
+        return shorten(title, _MAX_TITLE)
+
+    @field_validator("note")
+    @classmethod
+    def _visible_lines(cls, note: str) -> str:
+        return "\n".join(shorten(line, len(line) * 10) for line in note.splitlines())
+
+
+class RunSummary(BaseModel):
+    """One run in a list: the fields of `runs --json`. A loss that is not there or not finite is None."""
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str
+    title: str
+    path: str
+    state: RunState
+    step: int
+    max_iters: int
+    val_loss: float | None
+    best_val_loss: float | None
+    best_step: int | None
+    parameters: int
+    dataset: str
+    created: str
+
+
+class Run:
+    """A run's directory, to be read. Opening one needs no torch and no lock, and never writes."""
+
+    def __init__(self, path: Path, config: RunConfig, record: RunRecord):
+        self.path = path
+        self._config = config
+        self._record = record
+        self._digest = History()
+        self._digest_tail = LogTail(path / LOG_NAME, thin=True)
+
+    @classmethod
+    def open(cls, path: Path | str) -> Run:
+        """Raises GptTuiError, which says why the directory is not a run."""
+        path = Path(path)
+        path = path.resolve() if ".." in path.parts else path.absolute()
+        if not path.name.isprintable():
+            raise GptTuiError(f"the directory {shorten(str(path), 200)} has control characters in its name: rename it")
+        if not path.is_dir():
+            raise GptTuiError(f"there is no run at {path}")
+        if not (path / RECORD_NAME).is_file():
+            raise GptTuiError(f"{path} is not a run: it has no {RECORD_NAME}")
+        return cls(path, _read_config(path / CONFIG_NAME), _read_record(path / RECORD_NAME))
+
+    @property
+    def name(self) -> str:
+        return self.path.name
+
+    def config(self) -> RunConfig:
+        """The configuration that the run began with; `history().config` has the edits applied."""
+        return self._config
+
+    def record(self) -> RunRecord:
+        return self._record
+
+    def tail(self) -> LogTail:
+        """A reader of the log from its start on; poll it as long as the run is of interest."""
+        return LogTail(self.path / LOG_NAME)
+
+    def history(self) -> History:
+        """What the whole log adds up to now. Raises GptTuiError where the log cannot be read."""
+        history, tail = History(), self.tail()
+        _read_on(tail, history)
+        history.skipped += tail.skipped
+        return history
+
+    def digest(self) -> History:
+        """As `history`, without samples and with few step rows: what a list needs, kept and read on at each call."""
+        _read_on(self._digest_tail, self._digest)
+        return self._digest
+
+    def state(self) -> RunState:
+        """live while a process holds the lock; without one and without an end, interrupted."""
+        if is_held(self.path):
+            return "live"
+        end = self.digest().end
+        if end is None:
+            return "interrupted"
+        if isinstance(end, Failed):
+            return "failed"
+        return "stopped" if end.reason in ("stopped", "signal") else "finished"
+
+    def summary(self) -> RunSummary:
+        state = self.state()
+        digest, record = self.digest(), self._record
+        edits = [edit.changes["max_iters"][1] for edit in digest.edits if "max_iters" in edit.changes]
+        max_iters = edits[-1] if edits and isinstance(edits[-1], int) else self._config.training.max_iters
+        last, best, end = digest.last_eval, digest.best, digest.end
+        whole = end if isinstance(end, Finished) else None
+        return RunSummary(
+            name=self.name,
+            title=self.shelf_notes().title,
+            path=str(self.path),
+            state=state,
+            step=digest.step,
+            max_iters=max_iters,
+            val_loss=_finite(whole.val_loss if whole else last.val_loss if last else None),
+            best_val_loss=_finite(whole.best_val_loss if whole else best.val_loss if best else None),
+            best_step=whole.best_step if whole else best.step if best else None,
+            parameters=record.parameters,
+            dataset=shorten(record.dataset.name, _MAX_TITLE),
+            created=shorten(record.created),
+        )
+
+    def checkpoints(self) -> list[CheckpointInfo]:
+        """In the order they were saved, oldest first; damaged ones among them, without a reason."""
+        return store.list_checkpoints(self.path)
+
+    def shelf_notes(self) -> ShelfNotes:
+        """What a person added; nothing where `shelf.json` is missing or is not one."""
+        try:
+            return ShelfNotes.model_validate_json(read_small(self.path / NOTES_NAME, _MAX_NOTES))
+        except (OSError, GptTuiError, ValueError):  # a stranger's file, or none: no reason not to show the run
+            return ShelfNotes()
+
+    def replace_shelf_notes(self, notes: ShelfNotes) -> None:
+        """Write `shelf.json` whole; may be done while the run trains. Raises GptTuiError."""
+        content = json.dumps(notes.model_dump(mode="json"), ensure_ascii=False, indent=1)
+        try:
+            replace_whole(self.path / NOTES_NAME, content.encode())
+        except OSError as error:
+            raise GptTuiError(f"{self.path / NOTES_NAME} cannot be written: {reason(error)}") from None
+
+
+def _read_on(tail: LogTail, history: History) -> None:
+    history.extend(tail.poll())
+    while not tail.at_end:
+        history.extend(tail.poll())
+
+
+def _finite(value: float | None) -> float | None:
+    return value if value is not None and math.isfinite(value) else None
+
+
+def _read_config(path: Path) -> RunConfig:
+    try:
+        if path.stat().st_size > _MAX_CONFIG:
+            raise GptTuiError(f"{path} is too large to be a configuration")
+        return build(read_toml(path).values)
+    except OSError as error:
+        raise GptTuiError(f"{path} cannot be read: {reason(error)}") from None
+    except Refusal as error:
+        raise GptTuiError(f"{path} is no configuration of this version: {shorten(str(error), 500)}") from None
+
+
+def _read_record(path: Path) -> RunRecord:
+    try:
+        return RunRecord.model_validate_json(read_small(path, _MAX_RECORD))
+    except OSError as error:
+        raise GptTuiError(f"{path} cannot be read: {reason(error)}") from None
+    except ValidationError as error:
+        fault = error.errors(include_url=False, include_input=False)[0]
+        where = ".".join(str(part) for part in fault["loc"])
+        raise GptTuiError(f"{path} is not a run's record: {shorten(where)} {fault['msg']}".rstrip()) from None
+
+
+def newest_whole_checkpoint(run: Run, step: int | None = None) -> tuple[CheckpointInfo, LoadedCheckpoint, list[str]]:
+    """The checkpoint saved last (of all, or at `step`) whose checksums hold, and what to tell about those that do not.
+
+    Raises Refusal where the run has none at `step`, CorruptCheckpoint where all are damaged, GptTuiError where there
+    is none at all.
+    """
+    known = run.checkpoints()
+    wanted = [info for info in known if step is None or info.step == step]
+    if not known:
+        raise GptTuiError(f"{run.name} has no checkpoint yet")
+    if not wanted:
+        steps = sorted({info.step for info in known}, key=lambda s: abs(s - (step or 0)))
+        near = ", ".join(str(s) for s in sorted(steps[:5]))
+        raise Refusal.one(f"{run.name}@{step}", None, f"there is no checkpoint of that step; near it are {near}")
+    notices: list[str] = []
+    for info in reversed(wanted):
+        try:
+            loaded = load_checkpoint(info.path)
+        except CorruptCheckpoint as error:
+            notices.append(str(error))
+            continue
+        if notices:
+            notices.append(f"checkpoint {info.name} is used, the newest that is whole")
+        return info, loaded, notices
+    raise CorruptCheckpoint(
+        f"{run.name} has no whole checkpoint{'' if step is None else f' of step {step}'}: " + "; ".join(notices)
+    )
+
+
+class RunWriter:
+    """The writing end of a run, for the one process that trains it: holds the lock from opening to `close`.
+
+    No thread works here: the caller's loop calls `flush` at least once a second; saving flushes too.
+    """
+
+    def __init__(self, run: Run):
+        """Takes the lock, cleans up after a writer that died, opens the log. Raises RunIsHeld, GptTuiError."""
+        self.run = run
+        self._lock = RunLock(run.path)
+        self._lock.acquire()
+        try:
+            store.clean_leftovers(run.path)
+            self._log = EventLog(run.path / LOG_NAME)
+        except BaseException:
+            self._lock.release()
+            raise
+
+    def append(self, event: Event) -> None:
+        """Add an event to the log; it waits in memory until the next flush or save."""
+        self._log.append(event)
+
+    def flush(self) -> None:
+        """Write the waiting events. Raises GptTuiError; they keep waiting then, and the log stays as it was."""
+        self._log.flush()
+
+    def save_checkpoint(
+        self,
+        step: int,
+        model: Mapping[str, Tensor],
+        trainer: Mapping[str, Tensor],
+        state: Mapping[str, JsonValue],
+        reason: str,
+    ) -> Path:
+        """Save a checkpoint, whole or not at all, after the log of what led to it; returns its directory.
+
+        reason: one word or several ("interval, best"). Raises GptTuiError.
+        """
+        self._log.flush(to_disk=True)
+        return store.save_checkpoint(self.run.path, step, model, trainer, state, reason)
+
+    def prune(self, keep: Collection[int] = ()) -> list[CheckpointInfo]:
+        """Remove superseded checkpoints (see `checkpoints.superseded`) but pinned ones and those of the steps `keep`.
+
+        Returns what was removed. One that cannot be removed now (open in another program) stays until the next time.
+        Raises GptTuiError where the checkpoints do not lie in the run's own directory.
+        """
+        removed = []
+        for info in store.superseded(self.run.checkpoints(), self.run.shelf_notes().pins):
+            if info.step in keep:
+                continue
+            try:
+                store.remove_checkpoint(info)
+            except OSError:
+                continue
+            removed.append(info)
+        return removed
+
+    def close(self) -> None:
+        """Write what waits and release the lock, in any case. Raises GptTuiError where the log cannot be written."""
+        try:
+            self._log.close()
+        finally:
+            self._lock.release()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
