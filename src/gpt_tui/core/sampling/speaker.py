@@ -19,7 +19,7 @@ from gpt_tui.core.sampling.generate import Token, default_prompt, generate, make
 class Speaker:
     """A model with its tokenizer; knows no files once it is made."""
 
-    def __init__(self, model: GPT, tokenizer: Tokenizer, config: RunConfig, step: int):
+    def __init__(self, model: GPT, tokenizer: Tokenizer, config: RunConfig, step: int = 0):
         self.model = model
         self.tokenizer = tokenizer
         self.config = config
@@ -41,13 +41,21 @@ class Speaker:
         speaker.notices = tuple(notices)
         return speaker
 
-    def generate(self, prompt: str, sampling: SamplingConfig, seed: int) -> Iterator[Token]:
+    def generate(
+        self, prompt: str = "", sampling: SamplingConfig | None = None, seed: int | None = None
+    ) -> Iterator[Token]:
         """Yields the tokens that go on from `prompt`; an empty one starts from a newline.
 
-        Raises UnknownCharacter, naming it and its position, for a prompt that the model cannot read.
+        sampling: the run's own where it is None; seed: that of `sampling` where it is None. Raises UnknownCharacter,
+        naming it and its position, for a prompt that the model cannot read.
         """
-        ids = self.tokenizer.encode(prompt or default_prompt(self.tokenizer)).tolist()
-        return self._stream(ids, sampling, seed)
+        sampling = sampling or self.config.sampling
+        ids = self.tokenizer.encode(prompt or default_prompt(self.tokenizer), field="prompt").tolist()
+        return self._stream(ids, sampling, sampling.sample_seed if seed is None else seed)
+
+    def speak(self, prompt: str = "", sampling: SamplingConfig | None = None, seed: int | None = None) -> str:
+        """What `generate` yields, as one text."""
+        return "".join(token.text for token in self.generate(prompt, sampling, seed))
 
     def _stream(self, ids: list[int], sampling: SamplingConfig, seed: int) -> Iterator[Token]:
         # A character of several bytes is whole only with its last one: that token gets the text, the others none.
