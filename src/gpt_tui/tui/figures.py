@@ -1,0 +1,91 @@
+"""Numbers as the screens write them: always as wide, so that nothing beside them moves."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+MISSING = "–"
+SPARKS = "▁▂▃▄▅▆▇█"
+
+
+def loss(value: float | None) -> str:
+    """Three decimals: "1.831"; a loss that is not finite says so."""
+    if value is None:
+        return MISSING
+    if math.isnan(value):
+        return "nan"
+    return f"{value:.3f}" if abs(value) < 1000 else f"{value:.1e}"
+
+
+def rate(value: float | None) -> str:
+    """A learning rate: "1.2e-2"."""
+    if value is None or math.isnan(value):
+        return MISSING
+    if value == 0:
+        return "0"
+    mantissa, exponent = f"{value:.1e}".split("e")
+    return f"{mantissa}e{int(exponent)}"
+
+
+def norm(value: float | None) -> str:
+    """A gradient's length: "0.51", "12.3"."""
+    if value is None:
+        return MISSING
+    if not math.isfinite(value):
+        return "nan" if math.isnan(value) else "inf"
+    return f"{value:.2f}" if value < 10 else f"{value:.1f}" if value < 1000 else f"{value:.0e}"
+
+
+def count(value: float | None) -> str:
+    """A number of things, shortened from a thousand on: "950", "42.1k", "1.12M", "3.4G"."""
+    if value is None or not math.isfinite(value):
+        return MISSING
+    for size, letter in ((1e15, "P"), (1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if value >= size * 0.9995:
+            scaled = value / size
+            digits = 2 if scaled < 9.995 else 1 if scaled < 99.95 else 0
+            return f"{scaled:.{digits}f}{letter}"
+    return f"{value:.0f}"
+
+
+def size(bytes_: float | None) -> str:
+    """A number of bytes: "812 MB", "3.1 GB"."""
+    if bytes_ is None:
+        return MISSING
+    if bytes_ >= 999.5e6:
+        return f"{bytes_ / 1e9:.1f} GB"
+    return f"{bytes_ / 1e6:.0f} MB" if bytes_ >= 999.5e3 else f"{bytes_ / 1e3:.0f} kB"
+
+
+def duration(seconds: float | None) -> str:
+    """A length of time: "0:08", "12:31", "1:02:03", "3 d 4 h"."""
+    if seconds is None or not math.isfinite(seconds):
+        return MISSING
+    whole = max(0, round(seconds))
+    if whole >= 100 * 3600:
+        return f"{whole // 86400} d {whole % 86400 // 3600} h"
+    hours, rest = divmod(whole, 3600)
+    minutes, left = divmod(rest, 60)
+    return f"{hours}:{minutes:02}:{left:02}" if hours else f"{minutes}:{left:02}"
+
+
+def bar(share: float, width: int) -> tuple[str, str]:
+    """The done and the open part of a progress bar of `width` cells."""
+    filled = round(min(max(share, 0.0), 1.0) * width)
+    return "▰" * filled, "▱" * (width - filled)
+
+
+def spark(values: Sequence[float]) -> str:
+    """A small curve of block elements, a cell a value; a value that is not finite leaves its cell empty."""
+    finite = [v for v in values if math.isfinite(v)]
+    if not finite:
+        return " " * len(values)
+    low, high = min(finite), max(finite)
+
+    def level(value: float) -> str:
+        if not math.isfinite(value):
+            return " "
+        return SPARKS[3] if high <= low else SPARKS[min(7, int((value - low) / (high - low) * 8))]
+
+    return "".join(level(value) for value in values)

@@ -1,0 +1,155 @@
+"""What lies over a view for a moment: help, the command palette, the letters that jump to a pane."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+from textual import events, on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Vertical, VerticalScroll
+from textual.content import Content
+from textual.screen import ModalScreen
+from textual.widget import Widget
+from textual.widgets import Input, OptionList, Static
+from textual.widgets.option_list import Option
+
+from gpt_tui.tui.keys import GROUPS, Action, grouped
+
+
+class Help(ModalScreen[None]):
+    """The keys of what has the focus. The key that opened it closes it; the views' keys do so too."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape,question_mark,f1,q,enter,space", "dismiss", show=False),
+        Binding("j,down", "down", show=False),
+        Binding("k,up", "up", show=False),
+    ]
+
+    def __init__(self, subject: str, actions: Iterable[Action]) -> None:
+        super().__init__()
+        self._subject = subject
+        self._actions = list(actions)
+
+    def compose(self) -> ComposeResult:
+        with VerticalScroll(id="help") as box:
+            box.border_title = Content(f"keys: {self._subject}")  # type: ignore[assignment]
+            box.border_subtitle = Content("? closes · j k scroll")  # type: ignore[assignment]
+            yield Static(self._text(), markup=False)
+
+    def _text(self) -> Content:
+        keys = max((len(action.shown) for action in self._actions), default=0)
+        lines: list[Content] = []
+        for group, members in grouped(self._actions).items():
+            lines.append(Content.styled(GROUPS[group], "bold $accent"))
+            lines += [
+                Content.assemble("  ", (f"{action.shown:<{keys}}", "bold"), "  ", action.help) for action in members
+            ]
+            lines.append(Content(""))
+        return Content("\n").join(lines[:-1])
+
+    def action_down(self) -> None:
+        self.query_one("#help", VerticalScroll).scroll_down(animate=False)
+
+    def action_up(self) -> None:
+        self.query_one("#help", VerticalScroll).scroll_up(animate=False)
+
+
+@dataclass(frozen=True)
+class Command:
+    """One entry of the palette. do: called once the palette has gone."""
+
+    label: str
+    key: str
+    help: str
+    do: Callable[[], object]
+
+    def matches(self, words: Sequence[str]) -> bool:
+        text = f"{self.label} {self.help}".lower()
+        return all(word in text for word in words)
+
+
+class Palette(ModalScreen[Command]):
+    """Every action, found by typing. offers: entries made of what was typed, such as a field's new value."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape,ctrl+p", "dismiss", show=False),
+        Binding("down,ctrl+n", "move(1)", show=False),
+        Binding("up", "move(-1)", show=False),
+        Binding("pagedown", "move(8)", show=False),
+        Binding("pageup", "move(-8)", show=False),
+    ]
+
+    def __init__(self, commands: Iterable[Command], offers: Callable[[str], list[Command]]) -> None:
+        super().__init__()
+        self._commands = list(commands)
+        self._offers = offers
+        self._found: list[Command] = []
+
+    def compose(self) -> ComposeResult:
+        with Vertical(id="palette") as box:
+            box.border_title = Content("do")  # type: ignore[assignment]
+            box.border_subtitle = Content("enter does it · esc leaves")  # type: ignore[assignment]
+            yield Input(placeholder="an action, or a live field and its value: learning_rate 0.001", compact=True)
+            yield OptionList(compact=True, markup=False)
+
+    def on_mount(self) -> None:
+        self.query_one(OptionList).can_focus = False
+        self._find("")
+
+    @on(Input.Changed)
+    def _typed(self, event: Input.Changed) -> None:
+        self._find(event.value)
+
+    @on(Input.Submitted)
+    def _chosen(self) -> None:
+        at = self.query_one(OptionList).highlighted
+        if at is not None and at < len(self._found):
+            self.dismiss(self._found[at])
+
+    @on(OptionList.OptionSelected)
+    def _clicked(self, event: OptionList.OptionSelected) -> None:
+        self.dismiss(self._found[event.option_index])
+
+    def action_move(self, by: int) -> None:
+        options = self.query_one(OptionList)
+        if options.option_count:
+            options.highlighted = min(max((options.highlighted or 0) + by, 0), options.option_count - 1)
+
+    def _find(self, typed: str) -> None:
+        words = typed.lower().split()
+        begins = [c for c in self._commands if c.matches(words) and c.label.lower().startswith(typed.lower())]
+        others = [c for c in self._commands if c.matches(words) and c not in begins]
+        self._found = [*self._offers(typed), *begins, *others]
+        options = self.query_one(OptionList)
+        options.clear_options()
+        label = max((len(c.label) for c in self._found), default=0)
+        options.add_options(
+            Option(
+                Content.assemble((f"{c.key:<7}", "bold $accent"), f"{c.label:<{label}}", "  ", (c.help, "$text-muted"))
+            )
+            for c in self._found
+        )
+        if self._found:
+            options.highlighted = 0
+
+
+class Jump(ModalScreen[Widget]):
+    """Waits for the letter of a pane. panes: letter -> (its name, the pane)."""
+
+    def __init__(self, panes: dict[str, tuple[str, Widget]]) -> None:
+        super().__init__()
+        self._panes = panes
+
+    def compose(self) -> ComposeResult:
+        parts: list[str | tuple[str, str]] = []
+        for letter, (name, _) in self._panes.items():
+            parts += [(letter, "bold $accent"), f" {name}   "]
+        yield Static(Content.assemble(" jump to   ", *parts, ("esc", "bold"), " stay"), id="jump", markup=False)
+
+    def on_key(self, event: events.Key) -> None:
+        event.stop()
+        _, pane = self._panes.get(event.character or "", ("", None))
+        self.dismiss(pane)

@@ -1,0 +1,21 @@
+"""Text from models and files, made safe to draw: never markup, and nothing that moves the cursor or hides."""
+
+from __future__ import annotations
+
+
+def visible(text: str) -> str:
+    """`text` with its lines kept, tabs as spaces, and every other character that does not print made visible."""
+    if text.isprintable():
+        return text
+    return "".join(_shown(c) for c in text.replace("\r\n", "\n").expandtabs(4))
+
+
+def _shown(character: str) -> str:
+    if character == "\n" or character.isprintable():
+        return character
+    return repr(character)[1:-1]
+
+
+def one_line(text: str) -> str:
+    """`text` on one line: line ends become ⏎."""
+    return visible(text).replace("\n", "⏎")

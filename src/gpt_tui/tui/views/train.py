@@ -1,0 +1,265 @@
+"""View 1: a run as it learns. Loss chart, figures, what the model writes, and a log of what happened.
+
+It draws a `History` and a `Snapshot` and knows neither session nor file: a run of this process, of another, and one of
+last week look the same. Before a run it says what is about to be trained.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, ClassVar
+
+from textual.app import ComposeResult
+from textual.binding import BindingType
+from textual.containers import Container, Vertical
+from textual.content import Content
+from textual.widget import Widget
+
+from gpt_tui.core.runs import History
+from gpt_tui.tui import figures, keys, panes
+from gpt_tui.tui.machine import NO_MACHINE, Machine
+from gpt_tui.tui.plain import visible
+from gpt_tui.tui.state import State
+from gpt_tui.tui.widgets.chart import UNITS, Unit
+from gpt_tui.tui.widgets.curves_pane import CurvesPane
+from gpt_tui.tui.widgets.facts_pane import FactsPane, essentials
+from gpt_tui.tui.widgets.log_pane import LogLineStrip, LogPane
+from gpt_tui.tui.widgets.loss_chart import LossChart, config_of
+from gpt_tui.tui.widgets.pane import Pane
+from gpt_tui.tui.widgets.ready_pane import ReadyPane
+from gpt_tui.tui.widgets.sample_pane import SamplePane
+from gpt_tui.tui.widgets.stat_strip import Figures, StatStrip
+
+if TYPE_CHECKING:
+    from gpt_tui.core.config import RunConfig
+    from gpt_tui.core.session import Snapshot
+
+NEWEST_CHECKPOINTS = 12
+
+
+class TrainView(Widget):
+    """`show` draws a run; `ready` says what would be run."""
+
+    BINDINGS: ClassVar[list[BindingType]] = keys.bindings("train")
+    KEYS: ClassVar[tuple[str, ...]] = ("train",)
+
+    def __init__(
+        self, *, smoothing: float = 0.9, units: str = "steps", ascii: bool = False, id: str | None = None
+    ) -> None:
+        super().__init__(id=id)
+        unit: Unit = next((known for known in UNITS if known == units), "steps")
+        self.chart = LossChart(smoothing=smoothing, unit=unit, ascii=ascii, id="chart")
+        self.ready_pane = ReadyPane(id="ready")
+        self.strip = StatStrip(id="strip")
+        self.untrained = SamplePane("untrained", "u", id="untrained")
+        self.trained = SamplePane("trained", "t", id="trained")
+        self.essentials = FactsPane("configuration", "f", id="essentials")
+        self.curves = CurvesPane("curves", "v", id="curves")
+        self.checkpoints = Pane("checkpoints", "k", id="checkpoints")
+        self.log_pane = LogPane(id="log")
+        self.log_strip = LogLineStrip(id="log-strip")
+        self._history: History | None = None
+        self._revision = -1
+        self._chosen = False  # whether a person chose which of the two samples to see
+
+    def compose(self) -> ComposeResult:
+        with Container(id="top"):
+            with Vertical(id="left"):
+                yield self.ready_pane
+                yield self.chart
+                yield self.strip
+            with Vertical(id="samples"):
+                yield self.untrained
+                yield self.trained
+            with Vertical(id="third"):
+                yield self.essentials
+                yield self.curves
+                yield self.checkpoints
+        yield self.log_pane
+        yield self.log_strip
+
+    def on_mount(self) -> None:
+        self.add_class("-before")
+
+    # Showing --------------------------------------------------------------------------------------------------------
+
+    def ready(self, config: RunConfig | None, preset: str | None, state: State, refusal: Sequence[str]) -> None:
+        """Before a run, and while it is made ready. config: None while the form has faults."""
+        self._set_before(True)
+        self.ready_pane.show(config, preset, state, refusal)
+
+    def show(self, history: History, snapshot: Snapshot | None, machine: Machine = NO_MACHINE) -> None:
+        """Draw a run; only what has changed is drawn again."""
+        if history.started is not None:
+            self._set_before(False)
+        self.strip.set(figures_of(history, snapshot, machine))
+        if history is self._history and history.revision == self._revision:
+            return
+        self._history, self._revision = history, history.revision
+        self.chart.show(history)
+        self._show_samples(history)
+        self.log_pane.show(history.log)
+        self.log_strip.show_lines(history.log)
+        if (config := config_of(history)) is not None:
+            self.essentials.show(essentials(config, history.started))
+        self.curves.show(history)
+        self.checkpoints.set_text(_checkpoints(history))
+
+    def _set_before(self, before: bool) -> None:
+        """Whether there is nothing to draw yet; the focus goes where the run is seen."""
+        if self.has_class("-before") == before:
+            return
+        panes.maximise(self, None)
+        had_focus = self.has_focus_within
+        self.set_class(before, "-before")
+        if had_focus:
+            self.focus_first()
+
+    def _show_samples(self, history: History) -> None:
+        losses = {e.step: e.val_loss for e in history.evals}
+        first = next((s for s in history.samples if s.step == 0), None)
+        last = next((s for s in reversed(history.samples) if s.step > 0), None)
+        self.untrained.show(first, losses.get(0))
+        self.trained.show(last, losses.get(last.step) if last else None)
+        if not self._chosen:
+            self.set_class(last is None and first is not None, "-untrained")
+
+    # Panes ----------------------------------------------------------------------------------------------------------
+
+    @property
+    def panes(self) -> list[Widget]:
+        """The panes that have something to show now."""
+        if self.has_class("-before"):
+            return [self.ready_pane]
+        return [
+            self.chart, self.untrained, self.trained, self.essentials, self.curves, self.checkpoints, self.log_pane,
+        ]  # fmt: skip
+
+    @property
+    def one_sample(self) -> bool:
+        """Whether there is room for one of the two samples only."""
+        return self.untrained.display != self.trained.display and not panes.maximised(self)
+
+    def focus_first(self) -> None:
+        """Put the focus where the run is seen."""
+        (self.ready_pane if self.has_class("-before") else self.chart).focus()
+
+    def go_to(self, pane: Widget) -> None:
+        if pane in (self.untrained, self.trained):
+            self._show_one(untrained=pane is self.untrained)
+        panes.go_to(self, pane)
+
+    def leave(self) -> bool:
+        """What esc does: leave a filter, a maximised pane, the crosshair. False where there is nothing to leave."""
+        if self.log_pane.leave_filter():
+            return True
+        if panes.maximised(self):
+            panes.maximise(self, None)
+            return True
+        if self.chart.crosshair is not None:
+            self.chart.set_crosshair(None)
+            return True
+        return False
+
+    def _show_one(self, untrained: bool) -> None:
+        self._chosen = True
+        self.set_class(untrained, "-untrained")
+
+    # Actions --------------------------------------------------------------------------------------------------------
+
+    def action_smoothing(self) -> None:
+        self.chart.toggle_smoothing()
+
+    def action_log_y(self) -> None:
+        self.chart.toggle_log_y()
+
+    def action_log_x(self) -> None:
+        self.chart.toggle_log_x()
+
+    def action_units(self) -> None:
+        self.chart.cycle_unit()
+
+    def action_zoom_in(self) -> None:
+        self.chart.zoom_in()
+
+    def action_zoom_out(self) -> None:
+        self.chart.zoom_out()
+
+    def action_whole(self) -> None:
+        self.chart.whole()
+
+    def action_crosshair(self) -> None:
+        self.chart.focus()
+        self.chart.toggle_crosshair()
+
+    def action_before_after(self) -> None:
+        if not self.one_sample:
+            self.notify("Both samples are on the screen: b is for narrow terminals.", markup=False)
+            return
+        had_focus = self.untrained.has_focus or self.trained.has_focus
+        self._show_one(untrained=not self.has_class("-untrained"))
+        if had_focus:
+            (self.untrained if self.has_class("-untrained") else self.trained).focus()
+
+    def action_filter(self) -> None:
+        self.go_to(self.log_pane)
+        self.log_pane.enter_filter()
+
+
+def _checkpoints(history: History) -> Content:
+    losses = {e.step: e.val_loss for e in history.evals}
+    lines = [
+        Content.assemble(
+            f"{c.step:>7}  ", (f"{figures.loss(losses.get(c.step)):<6} ", "$text-muted"), visible(c.reason)
+        )
+        for c in reversed(history.checkpoints[-NEWEST_CHECKPOINTS:])
+    ]
+    if not lines:
+        return Content.styled("none yet", "$text-muted")
+    return Content("\n").join([Content.styled("   step  val     kept as", "$text-muted"), *lines])
+
+
+def figures_of(history: History, snapshot: Snapshot | None, machine: Machine) -> Figures:
+    """The strip's figures: of the snapshot where there is one, otherwise of the last row."""
+    config = config_of(history)
+    last = history.last_eval
+    best = last is not None and history.best is not None and last.val_loss <= history.best.val_loss
+    common = {"val_loss": last.val_loss if last else None, "best": best, "use": machine.use}
+    if snapshot is not None and snapshot.step >= history.step:
+        return Figures(
+            step=snapshot.step,
+            max_iters=snapshot.max_iters,
+            loss=snapshot.loss if history.step else None,
+            learning_rate=snapshot.learning_rate,
+            tokens_per_second=snapshot.tokens_per_second,
+            grad_norm=snapshot.grad_norm if history.step else None,
+            eta=snapshot.eta,
+            seconds=snapshot.seconds,
+            running=snapshot.state in ("TRAINING", "PAUSED"),
+            memory=snapshot.memory or machine.memory,
+            **common,
+        )
+    rows = len(history.steps)
+    max_iters = config.training.max_iters if config else 0
+    return Figures(
+        step=history.step,
+        max_iters=max_iters,
+        loss=float(history.losses[-1]) if rows else None,
+        learning_rate=float(history.learning_rates[-1]) if rows else None,
+        tokens_per_second=float(history.tokens_per_second[-1]) if rows else None,
+        grad_norm=float(history.grad_norms[-1]) if rows else None,
+        eta=_eta(history, max_iters),
+        seconds=history.time,
+        running=history.end is None,
+        memory=machine.memory,
+        **common,
+    )
+
+
+def _eta(history: History, max_iters: int) -> float | None:
+    """Seconds to the end at the pace of the last hundred steps; None where that is not known."""
+    steps, times = history.steps[-100:], history.times[-100:]
+    if len(steps) < 2 or times[-1] <= times[0]:
+        return None
+    pace = float(times[-1] - times[0]) / int(steps[-1] - steps[0])
+    return pace * max(max_iters - int(steps[-1]), 0)

@@ -1,0 +1,82 @@
+"""The run on the screen: its history, and where more of it comes from, this process' session or a run's directory."""
+
+from __future__ import annotations
+
+import time
+
+from gpt_tui.core.runs import History, Run
+from gpt_tui.core.session import Outcome, Session, Snapshot
+from gpt_tui.tui.state import State
+
+LOOK_EVERY = 1.0  # seconds between looks at whether another process still works on a run
+
+
+class Own:
+    """A run that a session of this process works on. history: what is known of it already, when it is resumed."""
+
+    def __init__(self, session: Session, history: History | None = None) -> None:
+        self.session = session
+        self.history = history or History()
+        self._reader = session.subscribe()
+
+    def poll(self) -> bool:
+        """Take what has happened since; whether anything has."""
+        events = self._reader.drain()
+        self.history.extend(events)
+        return bool(events)
+
+    @property
+    def snapshot(self) -> Snapshot:
+        return self.session.snapshot
+
+    @property
+    def outcome(self) -> Outcome | None:
+        """How it ended, once everything that it had to say has been taken."""
+        return None if self.session.alive else self.session.outcome
+
+    @property
+    def state(self) -> State:
+        return State.of_snapshot(self.snapshot)
+
+    @property
+    def name(self) -> str:
+        return self.snapshot.run_name
+
+
+class Opened:
+    """A run read from its directory: finished, stopped, or live in another process."""
+
+    snapshot = None
+
+    def __init__(self, run: Run) -> None:
+        self.run = run
+        self.history = History()
+        self._tail = run.tail()
+        self._state: State | None = None
+        self._looked = 0.0
+
+    def read(self) -> None:
+        """Read what there is so far; for a long run this takes a while, so it may be done in a thread."""
+        self.poll()
+
+    def poll(self) -> bool:
+        events = self._tail.poll()
+        self.history.extend(events)
+        return bool(events)
+
+    @property
+    def state(self) -> State:
+        now = time.monotonic()
+        if self._state is None or now - self._looked >= LOOK_EVERY:
+            self._looked = now
+            state = State.on_disk(self.run.state())
+            paused = state.word == "TRAINING" and self.history.state_word == "PAUSED"
+            self._state = State("PAUSED") if paused else state
+        return self._state
+
+    @property
+    def name(self) -> str:
+        return self.run.name
+
+
+Watched = Own | Opened

@@ -1,0 +1,129 @@
+"""What happened, in words: one line a thing, the newest last."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from textual import on
+from textual.app import ComposeResult
+from textual.content import Content
+from textual.widgets import Input
+
+from gpt_tui.tui import figures
+from gpt_tui.tui.plain import one_line
+from gpt_tui.tui.widgets.line import Line
+from gpt_tui.tui.widgets.pane import Pane
+
+if TYPE_CHECKING:
+    from gpt_tui.core.runs import LogLine
+
+KEPT = 400  # lines drawn; the log on the disk has them all
+_STYLES = {"error": "$text-error", "warning": "$text-warning"}
+
+
+def written(line: LogLine) -> Content:
+    """One line of the log: when, and what."""
+    return Content.assemble(
+        (f"{figures.duration(line.time):>7}  ", "$text-muted"), (one_line(line.text), _STYLES.get(line.level, ""))
+    )
+
+
+class LogPane(Pane):
+    DEFAULT_CSS = """
+    LogPane #filter { dock: bottom; display: none; height: 1; }
+    """
+
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__("log", "l", id=id)
+        self._lines: Sequence[LogLine] = ()
+        self._drawn: tuple[int, int, str] | None = None
+        self._words = ""
+
+    def show(self, lines: Sequence[LogLine], extra: Content | None = None) -> None:
+        self._lines = lines
+        state = (id(lines), len(lines), self._words)
+        if state == self._drawn:
+            return
+        self._drawn = state
+        following = self.scroll_offset.y >= self.max_scroll_y
+        found = [line for line in lines if self._words.lower() in line.text.lower()][-KEPT:]
+        empty = "nothing has happened yet" if not self._words else f"no line has “{self._words}”"
+        self.set_text(Content("\n").join(map(written, found)) if found else Content.styled(empty, "$text-muted"))
+        if following:
+            self.call_after_refresh(self.scroll_end, animate=False)
+
+    # The filter -----------------------------------------------------------------------------------------------------
+
+    def compose(self) -> ComposeResult:
+        yield from super().compose()
+        yield Input(placeholder="words to look for", compact=True, id="filter")
+
+    def enter_filter(self) -> None:
+        """Open the field for the words; it has the keys until enter or esc."""
+        field = self.query_one("#filter", Input)
+        field.display = True
+        field.focus()
+
+    def leave_filter(self) -> bool:
+        """Close the field and show every line again; False where none were filtered."""
+        field = self.query_one("#filter", Input)
+        if not self._words and not field.display:
+            return False
+        with field.prevent(Input.Changed):
+            field.value = ""
+        self.look_for("")
+        self._close(field)
+        return True
+
+    @on(Input.Changed, "#filter")
+    def _typed(self, event: Input.Changed) -> None:
+        self.look_for(event.value)
+
+    @on(Input.Submitted, "#filter")
+    def _entered(self, event: Input.Submitted) -> None:
+        self._close(event.input)
+
+    def _close(self, field: Input) -> None:
+        field.display = False
+        self.focus()
+
+    def look_for(self, words: str) -> None:
+        """Show only the lines with these words; none shows all."""
+        self._words = words
+        self.set_title(f"log · “{one_line(words)}”" if words else "log")
+        self.show(self._lines)
+
+
+class LogLineStrip(Line):
+    """The newest lines of the log side by side, as many as fit on one: for terminals without room for a pane."""
+
+    DEFAULT_CSS = "LogLineStrip { padding: 0 1; }"
+
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self._lines: Sequence[LogLine] = ()
+
+    def show_lines(self, lines: Sequence[LogLine]) -> None:
+        self._lines = lines
+        self.show(self._fitting(self.size.width))
+
+    def on_resize(self) -> None:
+        self.show_lines(self._lines)
+
+    def _fitting(self, width: int) -> Content:
+        if not self._lines:
+            return Content("")
+        shown = self._short(self._lines[-1])
+        for line in reversed(self._lines[-8:-1]):
+            longer = self._short(line) + Content.styled(" · ", "$text-muted") + shown
+            if longer.cell_length > width:
+                break
+            shown = longer
+        return shown
+
+    @staticmethod
+    def _short(line: LogLine) -> Content:
+        return Content.assemble(
+            (f"{figures.duration(line.time)} ", "$text-muted"), (one_line(line.text), _STYLES.get(line.level, ""))
+        )

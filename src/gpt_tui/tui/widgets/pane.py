@@ -1,0 +1,52 @@
+"""A pane: a titled border around text that can be scrolled, focused, filtered by its owner, and copied."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from textual.app import ComposeResult
+from textual.binding import BindingType
+from textual.containers import VerticalScroll
+from textual.content import Content
+from textual.widgets import Static
+
+from gpt_tui.tui import keys
+
+
+class Pane(VerticalScroll, can_focus=True, inherit_bindings=False):
+    """letter: jumps to it after `;`. label: what a person calls it."""
+
+    BINDINGS: ClassVar[list[BindingType]] = keys.bindings("pane")
+    KEYS: ClassVar[tuple[str, ...]] = ("pane",)
+
+    def __init__(self, label: str, letter: str, *, id: str | None = None, classes: str | None = None) -> None:
+        super().__init__(id=id, classes=classes)
+        self.label = label
+        self.letter = letter
+        self._text = Static(markup=False)
+        self._content = Content("")
+        self._title = label
+        self.set_title(label)
+
+    def compose(self) -> ComposeResult:
+        yield self._text
+
+    def set_title(self, title: str, note: str = "") -> None:
+        """title: at the left of the border. note: at its right end, below."""
+        shown = Content(title)
+        if title != self._title or self.border_title is None:
+            self._title = title
+            self.border_title = shown  # type: ignore[assignment]
+        subtitle = Content(note) if note else None
+        if (subtitle.markup if subtitle else None) != self.border_subtitle:
+            self.border_subtitle = subtitle  # type: ignore[assignment]
+
+    def set_text(self, content: Content) -> None:
+        if not content.is_same(self._content):
+            self._content = content
+            self._text.update(content)
+
+    @property
+    def copied(self) -> str:
+        """What `y` copies."""
+        return self._content.plain

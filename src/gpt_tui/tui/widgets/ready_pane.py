@@ -1,0 +1,56 @@
+"""Before there is anything to draw: what is about to be trained, what is being made ready, or why it cannot begin."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from textual.content import Content
+
+from gpt_tui.core.config import RunConfig
+from gpt_tui.tui import figures
+from gpt_tui.tui.plain import visible
+from gpt_tui.tui.state import State
+from gpt_tui.tui.widgets.facts_pane import essentials, facts
+from gpt_tui.tui.widgets.pane import Pane
+
+BAR = 40
+
+
+class ReadyPane(Pane):
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__("ready", "r", id=id)
+
+    def show(self, config: RunConfig | None, preset: str | None, state: State, refusal: Sequence[str]) -> None:
+        """config: None while the form has faults. refusal: why the last start was refused, a sentence each."""
+        blocks = [_refused(refusal)] if refusal else []
+        if config is not None:
+            self.set_title(f"preset {preset}" if preset else "ready")
+            blocks.append(facts(essentials(config, None)))
+        blocks.append(_next(config, state, bool(refusal)))
+        self.set_text(Content("\n\n").join(blocks))
+
+
+def _refused(reasons: Sequence[str]) -> Content:
+    lines = [Content.assemble("  ", visible(reason)) for reason in reasons]
+    return Content("\n").join([Content.styled("This cannot start:", "bold $text-error"), *lines])
+
+
+def _next(config: RunConfig | None, state: State, refused: bool) -> Content:
+    if state.word in ("PREPARING", "OPENING"):
+        return _progress(state)
+    if config is None:
+        return Content.assemble(("2", "bold $accent"), " shows what is wrong with the form; then space starts.")
+    if refused:
+        return Content.assemble(("2", "bold $accent"), " changes it, then ", ("space", "bold $accent"), " tries again.")
+    return Content.assemble(
+        ("space", "bold $accent"), " starts it.   ", ("2", "bold $accent"), " changes any of it.   ",
+        ("?", "bold $accent"), " shows the keys.",
+    )  # fmt: skip
+
+
+def _progress(state: State) -> Content:
+    said = Content.styled((state.progress() or "making ready") + "…", "$text-accent")
+    if state.share is None:
+        return said
+    done, todo = figures.bar(state.share, BAR)
+    return Content.assemble(said, "\n", (done, "$accent"), (todo, "$border-blurred"))

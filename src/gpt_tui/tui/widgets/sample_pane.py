@@ -1,0 +1,25 @@
+"""What a model wrote at one step of its training, under the prompt that it went on from."""
+
+from __future__ import annotations
+
+from textual.content import Content
+
+from gpt_tui.core.events import Sample
+from gpt_tui.tui import figures
+from gpt_tui.tui.plain import visible
+from gpt_tui.tui.widgets.pane import Pane
+
+
+class SamplePane(Pane):
+    def show(self, sample: Sample | None, val_loss: float | None, note: str = "") -> None:
+        """sample: None says that there is none yet. val_loss: of the same step."""
+        if sample is None:
+            self.set_title(self.label, note)
+            self.set_text(Content.styled("no sample yet", "$text-muted"))
+            return
+        loss = "" if val_loss is None else f" · val {figures.loss(val_loss)}"
+        self.set_title(f"{self.label} · step {sample.step}{loss}", note)
+        prompt, text = visible(sample.prompt), visible(sample.text)
+        if not prompt.strip("\n"):  # the new line that a sample without a prompt goes on from is nothing to look at
+            prompt, text = "", text.lstrip("\n")
+        self.set_text(Content.assemble((prompt, "$text-accent"), text))

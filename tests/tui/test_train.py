@@ -1,0 +1,247 @@
+"""The Train view draws what a history holds, at every size, and its keys do what the table says."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from recording import recorded, screen_text
+from textual.app import App, ComposeResult
+from textual.screen import Screen
+from textual.widgets import Input
+
+import gpt_tui.tui.app as playground
+from gpt_tui.core.config import build
+from gpt_tui.core.events import Continued, Edit, Notice, Sample
+from gpt_tui.core.runs import History
+from gpt_tui.tui import panes
+from gpt_tui.tui.state import State
+from gpt_tui.tui.views.train import TrainView
+
+FOLDER = Path(playground.__file__).parent
+
+
+class TrainApp(App[None]):
+    """The view alone, with the playground's style and screen, and no session."""
+
+    CSS_PATH = [FOLDER / "app.tcss", FOLDER / "views" / "train.tcss"]  # noqa: RUF012
+    ENABLE_COMMAND_PALETTE = False
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.view = TrainView()
+        self.history = History()
+
+    def get_default_screen(self) -> Screen[None]:
+        return playground.MainScreen()
+
+    def compose(self) -> ComposeResult:
+        yield self.view
+
+    def on_mount(self) -> None:
+        self.view.focus_first()
+
+    def show(self) -> str:
+        self.view.show(self.history, None)
+        return ""
+
+
+@pytest.fixture
+def app() -> TrainApp:
+    return TrainApp()
+
+
+async def shown(app: TrainApp, pilot) -> str:  # type: ignore[no-untyped-def]
+    app.view.show(app.history, None)
+    await pilot.pause()
+    await pilot.pause()
+    return screen_text(app)
+
+
+@pytest.mark.parametrize("size", [(60, 16), (80, 24), (99, 40), (100, 24), (120, 40), (150, 45), (200, 60)])
+async def test_a_run_is_drawn_whole_at_every_size(app: TrainApp, size: tuple[int, int]) -> None:
+    app.history.extend(recorded(350))
+    async with app.run_test(size=size) as pilot:
+        screen = await shown(app, pilot)
+        assert "350/600" in screen
+        for word in ("loss", "val", "▼", "lr", "tok/s", "grad", "left"):
+            assert word in screen
+        assert "ROMEO:" in screen
+        assert "trigram" in screen
+        lines = screen.split("\n")
+        assert len(lines) == size[1]
+        assert all(len(line) == size[0] for line in lines)
+
+
+async def test_one_column_shows_one_sample_and_b_the_other(app: TrainApp) -> None:
+    app.history.extend(recorded(100))
+    async with app.run_test(size=(80, 24)) as pilot:
+        assert "counsel of the world" in await shown(app, pilot)
+        assert "IyiwHhu" not in screen_text(app)
+        await pilot.press("b")
+        assert "IyiwHhu" in await shown(app, pilot)
+        app.history.extend(recorded(150)[-3:])
+        assert "IyiwHhu" in await shown(app, pilot), "the choice holds when a new sample comes"
+
+
+async def test_two_columns_show_both_samples(app: TrainApp) -> None:
+    app.history.extend(recorded(100))
+    async with app.run_test(size=(120, 40)) as pilot:
+        screen = await shown(app, pilot)
+        assert "counsel of the world" in screen
+        assert "IyiwHhu" in screen
+        assert "configuration" not in screen
+
+
+async def test_three_columns_add_configuration_curves_and_checkpoints(app: TrainApp) -> None:
+    app.history.extend(recorded(100))
+    async with app.run_test(size=(160, 50)) as pilot:
+        screen = await shown(app, pilot)
+        for word in ("configuration", "learning rate", "tokens/s", "checkpoints", "untrained", "shakespeare"):
+            assert word in screen
+
+
+async def test_before_a_run_it_says_what_would_be_trained(app: TrainApp) -> None:
+    async with app.run_test(size=(80, 24)) as pilot:
+        app.view.ready(build({"n_layer": 5}), "quick", State("READY"), [])
+        await pilot.pause()
+        screen = screen_text(app)
+        assert "5 layers" in screen
+        assert "space" in screen
+        app.view.ready(build({}), "quick", State("PREPARING", "downloading shakespeare", 430, 1000), [])
+        await pilot.pause()
+        assert "downloading shakespeare 43%" in screen_text(app)
+        app.view.ready(build({}), "quick", State("READY"), ["dataset = nowhere: there is no such file"])
+        await pilot.pause()
+        assert "there is no such file" in screen_text(app)
+
+
+async def test_a_new_unit_moves_every_point(app: TrainApp) -> None:
+    app.history.extend(recorded(100))
+    async with app.run_test(size=(120, 40)) as pilot:
+        await shown(app, pilot)
+        chart = app.view.chart
+        assert chart.train.x[-1] == 100
+        await pilot.press("u")
+        assert chart.unit == "tokens"
+        assert chart.train.x[-1] == 100 * 768
+        assert chart.validation.x.tolist() == [0, 50 * 768, 100 * 768]
+        await pilot.press("u")
+        assert chart.train.x[-1] == pytest.approx(2.5)
+        await pilot.press("u")
+        assert chart.unit == "FLOPs"
+        assert chart.train.x[-1] > 1e9
+        await pilot.press("u")
+        assert chart.train.x[-1] == 100
+
+
+async def test_new_steps_are_added_and_a_resumed_run_loses_what_came_after(app: TrainApp) -> None:
+    events = recorded(150)
+    async with app.run_test(size=(120, 40)) as pilot:
+        for event in events:
+            app.history.apply(event)
+            if event.event == "eval":
+                await shown(app, pilot)
+        await shown(app, pilot)
+        chart = app.view.chart
+        assert chart.train.x.tolist() == list(range(1, 151))
+        assert chart.train.y.tolist() == app.history.losses.tolist()
+        app.history.apply(Continued(step=100, path="checkpoints/000100", created="2026-11-20T15:00:00Z"))
+        await shown(app, pilot)
+        assert chart.train.x[-1] == 100
+        assert chart.validation.x.tolist() == [0, 50, 100]
+
+
+async def test_an_edit_is_marked_and_logged(app: TrainApp) -> None:
+    app.history.extend([*recorded(100), Edit(step=100, time=2.5, changes={"learning_rate": (0.02, 0.01)})])
+    async with app.run_test(size=(120, 40)) as pilot:
+        screen = await shown(app, pilot)
+        assert "learning_rate 0.02 → 0.01" in screen
+        assert any(mark.kind == "edit" for mark in app.view.chart._marks)
+
+
+async def test_text_of_a_model_is_never_markup_and_its_control_characters_are_visible(app: TrainApp) -> None:
+    events = recorded(49)
+    app.history.extend([*events, Sample(step=49, time=1.0, prompt="[b]", seed=1, text="[red]x[/] \x1b[2Jend\x00")])
+    async with app.run_test(size=(120, 40)) as pilot:
+        screen = await shown(app, pilot)
+        assert "[b][red]x[/] \\x1b[2Jend\\x00" in screen
+
+
+async def test_a_pane_takes_the_whole_view_and_gives_it_back(app: TrainApp) -> None:
+    app.history.extend(recorded(100))
+    async with app.run_test(size=(120, 40)) as pilot:
+        before = await shown(app, pilot)
+        panes.maximise(app.view, app.view.log_pane)
+        await pilot.pause()
+        screen = screen_text(app)
+        assert "passed the bigram line" in screen
+        assert "tok/s" not in screen
+        assert app.view.log_pane.size.height > 30
+        assert app.view.leave()
+        await pilot.pause()
+        await pilot.pause()
+        assert screen_text(app) == before
+
+
+async def test_a_pane_without_a_place_is_reached_by_its_letter(app: TrainApp) -> None:
+    app.history.extend(recorded(100))
+    async with app.run_test(size=(80, 24)) as pilot:
+        await shown(app, pilot)
+        _, log = panes.jumps(app.view)["l"]
+        app.view.go_to(log)
+        await pilot.pause()
+        assert "checkpoint 0, untrained" in screen_text(app)
+        assert log.has_focus
+
+
+async def test_the_log_is_filtered_by_words(app: TrainApp) -> None:
+    app.history.extend([*recorded(100), Notice(level="warning", text="the disk is nearly full")])
+    async with app.run_test(size=(120, 40)) as pilot:
+        await shown(app, pilot)
+        await pilot.press("slash", *"disk")
+        await pilot.pause()
+        assert isinstance(app.focused, Input)
+        assert "nearly full" in app.view.log_pane.copied
+        assert "checkpoint" not in app.view.log_pane.copied
+        await pilot.press("enter")
+        assert app.focused is app.view.log_pane
+        assert app.view.leave()
+        assert "checkpoint" in app.view.log_pane.copied
+
+
+async def test_the_crosshair_reads_out_and_moves(app: TrainApp) -> None:
+    app.history.extend(recorded(100))
+    async with app.run_test(size=(120, 40)) as pilot:
+        await shown(app, pilot)
+        await pilot.press("x")
+        assert app.view.chart.crosshair == 100
+        await pilot.press("left")
+        at = app.view.chart.crosshair
+        assert at is not None
+        assert at < 100
+        await pilot.press("H")
+        further = app.view.chart.crosshair
+        assert further is not None
+        assert further < at
+        await pilot.press("x")
+        assert app.view.chart.crosshair is None
+
+
+async def test_a_finished_run_says_how_long_it_took(app: TrainApp) -> None:
+    app.history.extend(recorded(600, end=True))
+    async with app.run_test(size=(120, 40)) as pilot:
+        screen = await shown(app, pilot)
+        assert "600/600" in screen
+        assert "0:15 took" in screen
+        assert "finished at step 600" in screen
+
+
+async def test_a_log_of_another_version_is_shown_as_far_as_it_can_be(app: TrainApp) -> None:
+    events = recorded(100)
+    events[0] = events[0].model_copy(update={"config": {"model": {"n_wings": 2}}})
+    app.history.extend(events)
+    async with app.run_test(size=(160, 50)) as pilot:
+        screen = await shown(app, pilot)
+        assert "counsel of the world" in screen
+        assert "loss 2.6" in screen
