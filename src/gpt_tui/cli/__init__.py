@@ -1,0 +1,90 @@
+"""The command line: reads what was asked and opens one door. Imports neither torch nor textual to do so."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from gpt_tui.cli.arguments import Arguments
+    from gpt_tui.console import Console
+
+SUCCESS, FAILURE, WRONG_REQUEST, INTERRUPTED = 0, 1, 2, 130
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the program with these arguments (the process's own by default) and return its exit status."""
+    argv = list(sys.argv[1:] if argv is None else argv)
+    if argv == ["--version"]:  # answered before anything else is imported
+        from gpt_tui import __version__
+
+        print(f"gpt-tui {__version__}")
+        return SUCCESS
+    from gpt_tui.console import Console
+
+    console = Console.standard()
+    try:
+        return _obey(argv, console)
+    except KeyboardInterrupt:
+        console.warn("gpt-tui: interrupted")
+        return INTERRUPTED
+    except Exception as error:  # noqa: BLE001 - the last line of defence: told in a sentence, kept in a file
+        from gpt_tui.crash import report_crash
+
+        report_crash(error, console)
+        return FAILURE
+    finally:
+        console.finish()
+
+
+def _obey(argv: list[str], console: Console) -> int:
+    from gpt_tui.core.errors import GptTuiError, Refusal
+
+    try:
+        from gpt_tui.cli.arguments import parse
+
+        arguments = parse(argv)
+        if "help" in arguments:
+            from gpt_tui.cli.help import help_text
+
+            console.layout(help_text(arguments.command, console.out))
+            return SUCCESS
+        if "version" in arguments:
+            return main(["--version"])
+        return _open_door(arguments, console)
+    except Refusal as refusal:
+        for fault in refusal.faults:
+            console.warn(f"gpt-tui: {fault}")
+        return WRONG_REQUEST
+    except GptTuiError as error:
+        console.warn(f"gpt-tui: {error}")
+        return FAILURE
+
+
+def _open_door(arguments: Arguments, console: Console) -> int:
+    """Run the command that was asked for; each is imported only when it is."""
+    command = arguments.command.name.partition(" ")[0]
+    if command in ("", "open"):
+        from gpt_tui.cli import training
+
+        return training.run(arguments, console)
+    if command == "sample":
+        from gpt_tui.cli import sample
+
+        return sample.run(arguments, console)
+    if command == "runs":
+        from gpt_tui.cli import runs
+
+        return runs.run(arguments, console)
+    if command == "doctor":
+        from gpt_tui.cli import doctor
+
+        return doctor.run(arguments, console)
+    if command == "completion":
+        from gpt_tui.cli import completion
+
+        return completion.run(arguments, console)
+    from gpt_tui.cli import catalogue
+
+    return catalogue.run(arguments, console)

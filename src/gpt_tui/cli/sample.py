@@ -1,0 +1,103 @@
+"""`gpt-tui sample`: a run's model writes text, to stdout as it is generated."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from gpt_tui.cli.arguments import Arguments
+from gpt_tui.cli.training import find_run, find_runs_dir, read_stdin
+from gpt_tui.console import Console
+from gpt_tui.core.config import FIELDS, SamplingConfig, find_faults
+from gpt_tui.core.errors import Refusal
+from gpt_tui.core.runs import Run
+
+if TYPE_CHECKING:
+    from gpt_tui.core.sampling import Token
+
+MOST_SAMPLES = 100_000
+BETWEEN = "\n" + "-" * 16 + "\n"
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What is asked of a model: the run's own settings, with those given over them."""
+
+    found: Run
+    step: int | None
+    sampling: SamplingConfig
+    count: int
+    device: str
+
+
+def run(arguments: Arguments, console: Console) -> int:
+    """Obey `sample`. Raises Refusal with everything that is wrong with the request."""
+    wish = read_wish(arguments)
+    prompt = read_prompt(console) if arguments.get("prompt") == "-" else wish.sampling.prompt
+    console.live("loading torch")
+    from gpt_tui.core.sampling import Speaker, default_prompt
+
+    speaker = Speaker.from_run(wish.found, wish.step, wish.device)
+    for notice in speaker.notices:
+        console.warn(f"gpt-tui: {notice}")
+    for i in range(wish.count):
+        seed = wish.sampling.sample_seed + i
+        if "json" in arguments:
+            tokens = list(speaker.generate(prompt, wish.sampling, seed))
+            record = {
+                "run": wish.found.name,
+                "step": speaker.step,
+                "prompt": prompt or default_prompt(speaker.tokenizer),
+                "seed": seed,
+                "text": "".join(token.text for token in tokens),
+                "tokens": [{"text": token.text, "logprob": token.logprob} for token in tokens],
+            }
+            console.json_line(json.dumps(record))
+        else:
+            if i:
+                console.data(BETWEEN, end="")
+            stream(speaker.generate(prompt, wish.sampling, seed), prompt, console)
+        if console.out.gone:
+            break
+    return 0
+
+
+def read_wish(arguments: Arguments) -> Wish:
+    """Check the request. Raises Refusal with every fault."""
+    faults = arguments.faults
+    count = arguments.count("num-samples", 1, MOST_SAMPLES)
+    given = arguments.fields()
+    sound, bad = find_faults(given, arguments.field_labels())
+    faults += bad
+    found, step = None, None
+    try:
+        if arguments.words:
+            found, step = find_run(arguments.words[0], "run", find_runs_dir(arguments))
+    except Refusal as refusal:
+        faults += refusal.faults
+    if faults or found is None:
+        raise Refusal(faults)
+    config = found.digest().config or found.config()
+    asked = {name: sound[name] for name in given if FIELDS[name].section == "sampling"}
+    return Wish(found, step, config.replace(**asked).sampling, count, sound["device"])
+
+
+def read_prompt(console: Console) -> str:
+    """The prompt on standard input, without the line end that `echo` puts after it."""
+    try:
+        text = read_stdin(console, "prompt").decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise Refusal.one("--prompt", "-", f"standard input is not UTF-8 text (byte {error.start})") from None
+    return text.removesuffix("\n").removesuffix("\r")
+
+
+def stream(tokens: Iterator[Token], prompt: str, console: Console) -> None:
+    """The prompt and what follows it, as one text, each token as soon as there is one."""
+    console.data(prompt, end="")
+    for token in tokens:
+        console.data(token.text, end="")
+        if console.out.gone:
+            return
+    console.data()

@@ -1,0 +1,292 @@
+"""A run from the command line: options become a configuration, and that opens a door, headless or the playground."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from gpt_tui.cli.arguments import Arguments
+from gpt_tui.console import Console, one_line
+from gpt_tui.core.config import (
+    FIELDS,
+    SECTIONS,
+    FieldSpec,
+    Layer,
+    Resolved,
+    difference,
+    environment_layer,
+    find_faults,
+    read_toml,
+    resolve,
+    user_config_path,
+)
+from gpt_tui.core.errors import Fault, GptTuiError, Refusal
+from gpt_tui.core.presets import find_preset
+
+if TYPE_CHECKING:
+    from gpt_tui.core.runs import Run
+
+_HEADLESS_ONLY = ("json", "quiet", "target-loss", "max-seconds")
+FLAG = "flag"
+ENVIRONMENT = "environment"
+
+
+@dataclass(frozen=True)
+class Order:
+    """What the command line asks for, checked. edits: what changes in the run that is resumed or forked."""
+
+    resolved: Resolved
+    runs_dir: Path
+    edits: Mapping[str, Any] = field(default_factory=dict)
+    target_loss: float | None = None
+    max_seconds: float | None = None
+
+
+def run(arguments: Arguments, console: Console) -> int:
+    """Obey `gpt-tui`, `gpt-tui --headless` and `gpt-tui open`. Raises Refusal with everything that is wrong."""
+    console.quiet = "quiet" in arguments
+    order = read_order(arguments)
+    if "print-config" in arguments:
+        console.data(show_config(order.resolved, arguments.field_labels()), end="")
+        return 0
+    if "headless" in arguments:
+        return _train(arguments, order, console)
+    return _play(arguments, order, console)
+
+
+def _train(arguments: Arguments, order: Order, console: Console) -> int:
+    from gpt_tui import headless
+    from gpt_tui.core.session import Plan
+
+    continues = "resume" in arguments or "fork" in arguments
+    from_stdin = arguments.get("dataset") if continues else order.resolved.config.data.dataset
+    plan = Plan(
+        config=order.resolved.config,
+        runs_dir=order.runs_dir,
+        run_name=arguments.get("run-name"),
+        preset=arguments.get("preset"),
+        resume=arguments.get("resume"),
+        fork=arguments.get("fork"),
+        edits=order.edits,
+        target_loss=order.target_loss,
+        max_seconds=order.max_seconds,
+        stdin=read_stdin(console, "dataset") if from_stdin == "-" else None,
+    )
+    return headless.train(plan, console, as_json="json" in arguments)
+
+
+def _play(arguments: Arguments, order: Order, console: Console) -> int:
+    from gpt_tui.tui.request import PlaygroundRequest
+
+    request = PlaygroundRequest(
+        resolved=order.resolved,
+        runs_dir=order.runs_dir,
+        preset=arguments.get("preset"),
+        run_name=arguments.get("run-name"),
+        open=arguments.words[0] if arguments.words else None,
+        resume=arguments.get("resume"),
+        fork=arguments.get("fork"),
+        edits=order.edits,
+        ascii="ascii" in arguments,
+    )
+    if not (sys.stdin and sys.stdin.isatty() and sys.stdout and sys.stdout.isatty()):
+        raise Refusal.one(
+            "the playground", None, "needs a terminal for its keys and its screen; in a script use --headless"
+        )
+    from gpt_tui.tui.app import run_playground
+
+    return run_playground(request)
+
+
+# From options to an order ----------------------------------------------------------------------------------------
+
+
+def read_order(arguments: Arguments) -> Order:
+    """Check everything that can be checked without a dataset or a device. Raises Refusal with every fault."""
+    faults = arguments.faults
+    runs_dir = find_runs_dir(arguments)
+    _check_combinations(arguments, runs_dir)
+    target_loss, max_seconds = arguments.number("target-loss"), arguments.number("max-seconds")
+    layers = _layers(arguments, faults)
+    resolved, edits = resolve([]), dict[str, Any]()
+    try:
+        past = arguments.get("resume") or arguments.get("fork")
+        if past is not None:
+            resolved, edits = _continue(past, "fork" in arguments, layers, runs_dir)
+        else:
+            if arguments.command.name == "open" and arguments.words:
+                find_run(arguments.words[0], "run", runs_dir)
+            resolved = _settle(layers, broken=bool(faults))
+    except Refusal as refusal:
+        faults += refusal.faults
+    if resolved.config.data.dataset == "-" and "headless" not in arguments and "print-config" not in arguments:
+        faults.append(Fault("dataset", "-", "standard input is where the playground's keys come from; use --headless"))
+    if faults:
+        raise Refusal(faults)
+    return Order(resolved, runs_dir, edits, target_loss, max_seconds)
+
+
+def _check_combinations(arguments: Arguments, runs_dir: Path) -> None:
+    faults = arguments.faults
+    if "headless" not in arguments:
+        faults += [
+            Fault(arguments.labels[name], None, "needs --headless")
+            for name in _HEADLESS_ONLY
+            if name in arguments and arguments.command.name == ""
+        ]
+    if "resume" in arguments and "fork" in arguments:
+        faults.append(
+            Fault("--fork", arguments.get("fork"), "cannot be given with --resume: go on with a run, or fork it")
+        )
+    name = arguments.get("run-name")
+    if "resume" in arguments and name is not None:
+        faults.append(Fault("--run-name", name, "the run that --resume names has a name already"))
+    elif name is not None and (why := _name_fault(name, runs_dir)):
+        faults.append(Fault("--run-name", name, why))
+
+
+def _name_fault(name: str, runs_dir: Path) -> str | None:
+    from gpt_tui.core.runs import name_fault
+
+    if why := name_fault(name):
+        return why
+    taken = os.path.lexists(runs_dir / name)
+    return f"there is a run of this name in {runs_dir} already" if taken else None
+
+
+def find_runs_dir(arguments: Arguments) -> Path:
+    """Where runs are kept: --runs-dir, GPT_TUI_RUNS_DIR, or the user's data directory."""
+    from gpt_tui.core.runs import default_runs_dir
+
+    given = arguments.get("runs-dir")
+    if given is None:
+        return default_runs_dir()
+    if not given or "\0" in given:
+        arguments.faults.append(Fault("--runs-dir", given, "must be the path of a folder"))
+        return default_runs_dir()
+    return Path(given).expanduser()
+
+
+def _layers(arguments: Arguments, faults: list[Fault]) -> list[Layer]:
+    """Where values come from, weakest first; what cannot be read is a fault, and the others are read all the same.
+
+    A run that is continued brings its own values: there only what was asked for on the command line counts.
+    """
+    sources: list[Callable[[], Layer]] = []
+    continues = "resume" in arguments or "fork" in arguments
+    preset, config, mine = arguments.get("preset"), arguments.get("config"), user_config_path()
+    if not continues and mine.exists():
+        sources.append(lambda: read_toml(mine, f"user configuration {mine}"))
+    if preset is not None:
+        sources.append(lambda: find_preset(preset).layer())
+    if config is not None:
+        sources.append(lambda: read_toml(Path(config), f"--config {config}"))
+    if not continues:
+        sources.append(lambda: environment_layer(os.environ))
+    sources.append(lambda: Layer(FLAG, arguments.fields(), arguments.field_labels()))
+    layers = []
+    for source in sources:
+        try:
+            layers.append(source())
+        except Refusal as refusal:
+            faults += refusal.faults
+    return layers
+
+
+def _settle(layers: list[Layer], *, broken: bool) -> Resolved:
+    """Resolve. Where a layer is missing because it was faulty, rules over several fields would judge wrong values."""
+    if not broken:
+        return resolve(layers)
+    values = {name: value for layer in layers for name, value in layer.values.items()}
+    labels = {name: label for layer in layers for name, label in layer.labels.items()}
+    sound, faults = find_faults(values, labels)
+    unsound = {labels.get(name, name) for name in values if name not in sound}
+    if own := [fault for fault in faults if fault.field in unsound]:
+        raise Refusal(own)
+    return resolve([])
+
+
+def find_run(spec: str, label: str, runs_dir: Path) -> tuple[Run, int | None]:
+    """The run and step that RUN[@STEP] means. Raises Refusal, under the name that the person gave it."""
+    from gpt_tui.core.runs import Shelf
+
+    try:
+        return Shelf(runs_dir).find(spec)
+    except Refusal as refusal:
+        raise Refusal([Fault(label, fault.value, fault.message) for fault in refusal.faults]) from None
+    except GptTuiError as error:
+        raise Refusal.one(label, spec, str(error)) from None
+
+
+def _continue(spec: str, fork: bool, layers: list[Layer], runs_dir: Path) -> tuple[Resolved, dict[str, Any]]:
+    """The configuration of the run that is gone on with, as changed, and the changes. Raises Refusal.
+
+    A field that cannot change may be named as long as its value stays what it is.
+    """
+    found, _ = find_run(spec, "--fork" if fork else "--resume", runs_dir)
+    old = found.digest().config or found.config()
+    values = {name: value for layer in layers for name, value in layer.values.items()}
+    labels = {name: label for layer in layers for name, label in layer.labels.items()}
+    origins = {name: layer.origin for layer in layers for name in layer.values}
+    sound, _ = find_faults({**old.flat(), **values}, labels)
+    faults, edits = [], {}
+    for name, value in values.items():
+        why = _why_fixed(FIELDS[name], fork)
+        if why is None:
+            edits[name] = value
+        elif name not in sound or sound[name] != old.get(name):
+            faults.append(Fault(labels.get(name, name), str(value), why))
+    sound, more = find_faults({**old.flat(), **edits}, labels)
+    if faults or more:
+        raise Refusal([*faults, *more])
+    edits = {name: sound[name] for name in edits}
+    new = old.replace(**edits)
+    changed = difference(old, new)
+    return Resolved(new, {n: origins[n] if n in changed else f"run {found.name}" for n in FIELDS}), edits
+
+
+def _why_fixed(spec: FieldSpec, fork: bool) -> str | None:
+    """Why a field cannot change in a run that is resumed or forked; None where it can."""
+    if spec.live:
+        return None
+    if not fork:
+        return "needs a new run: it cannot change in a run that has begun"
+    return "cannot change in a fork: the weights it starts from would not fit" if spec.section == "model" else None
+
+
+def read_stdin(console: Console, what: str) -> bytes:
+    """Everything on standard input. Raises Refusal where that is a terminal."""
+    if sys.stdin is None or sys.stdin.isatty():
+        raise Refusal.one(what, "-", "standard input is a terminal; pipe a text into the program")
+    console.live(f"reading {what} from standard input")
+    return sys.stdin.buffer.read()
+
+
+# --print-config --------------------------------------------------------------------------------------------------
+
+
+def show_config(resolved: Resolved, flags: Mapping[str, str]) -> str:
+    """The configuration as TOML that --config takes back, each value with where it came from beside it."""
+    import tomli_w
+
+    lines = []
+    for section, model in SECTIONS.items():
+        rows = [(tomli_w.dumps({name: resolved.config.get(name)}).strip(), name) for name in model.model_fields]
+        column = min(40, max(len(text) for text, _ in rows))
+        lines.append(f"[{section}]")
+        lines += [f"{text.ljust(column)}  # {_origin(resolved, name, flags)}" for text, name in rows]
+        lines.append("")
+    return "\n".join(lines)
+
+
+def _origin(resolved: Resolved, name: str, flags: Mapping[str, str]) -> str:
+    origin = resolved.origins[name]
+    if origin == FLAG:
+        return f"flag {flags[name]}"
+    if origin == ENVIRONMENT:
+        return f"environment {FIELDS[name].environment}"
+    return one_line(origin)
