@@ -1,0 +1,545 @@
+"""The Setup view in a running app: moving, editing, what it says, a run beside it, the mouse, every size."""
+
+from __future__ import annotations
+
+import asyncio
+import shlex
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, ClassVar
+
+import pytest
+from textual.app import App, ComposeResult
+from textual.color import Color
+from textual.pilot import Pilot
+from textual.widgets import Static
+
+import gpt_tui.tui
+from gpt_tui.core.config import FIELDS, Layer, Resolved, RunConfig, resolve
+from gpt_tui.core.events import DatasetRecord, Edit, Notice, Started
+from gpt_tui.core.presets import PRESETS
+from gpt_tui.core.runs import History
+from gpt_tui.core.session import Snapshot
+from gpt_tui.tui.theme import THEMES, AsciiFilter
+from gpt_tui.tui.views.dataset_screen import DatasetScreen
+from gpt_tui.tui.views.setup import SetupView
+from gpt_tui.tui.widgets.field_help import height_of
+
+STYLES = Path(gpt_tui.tui.__file__).parent
+SIZES = [(80, 24), (120, 40), (200, 60)]
+TEXT = "To be, or not to be, that is the question.\n" * 60
+
+
+class SetupApp(App[None]):
+    """A line above and one below, as in the playground."""
+
+    CSS_PATH: ClassVar = [STYLES / "app.tcss", STYLES / "views" / "setup.tcss"]
+    ENABLE_COMMAND_PALETTE = False
+
+    def __init__(self, resolved: Resolved | None = None, preset: str | None = None, ascii: bool = False) -> None:
+        self.filter_ascii = AsciiFilter() if ascii else None
+        super().__init__()
+        for theme in THEMES:
+            self.register_theme(theme)
+        self.theme = THEMES[0].name
+        # masque is never looked at: a path makes every test independent of what the cache holds
+        self.setup = SetupView(resolved or resolve([]), preset, id="setup")
+        self.edited: list[tuple[str, Any]] = []
+        self.copied: list[str] = []
+
+    def get_line_filters(self) -> Any:
+        filters = super().get_line_filters()
+        return [*filters, self.filter_ascii] if self.filter_ascii else filters
+
+    def compose(self) -> ComposeResult:
+        yield Static("header")
+        yield self.setup
+        yield Static("footer")
+
+    def on_setup_view_edited(self, message: SetupView.Edited) -> None:
+        self.edited.append((message.name, message.value))
+
+    def copy_to_clipboard(self, text: str) -> None:
+        self.copied.append(text)
+
+    @property
+    def lines(self) -> list[str]:
+        """What is on the screen."""
+        return ["".join(segment.text for segment in strip) for strip in self.screen._compositor.render_strips()]
+
+    @property
+    def text(self) -> str:
+        return "\n".join(self.lines)
+
+    def shown(self, name: str) -> list[str]:
+        """The lines of a field on the screen, all of which must be in sight."""
+        region = self.setup._rows[name].region
+        pane = self.setup.pane
+        assert pane.region.y < region.y
+        assert region.bottom < pane.region.bottom
+        return [line[region.x : region.right] for line in self.lines[region.y : region.bottom]]
+
+    def row(self, name: str) -> str:
+        return self.shown(name)[0]
+
+    @property
+    def at(self) -> str:
+        return next(row.field for row in self.setup._rows.values() if row.current)
+
+
+@asynccontextmanager
+async def opened(
+    size: tuple[int, int] = (80, 24), resolved: Resolved | None = None, preset: str | None = None, ascii: bool = False
+) -> AsyncIterator[tuple[SetupApp, Pilot[None]]]:
+    app = SetupApp(resolved, preset, ascii)
+    async with app.run_test(size=size) as pilot:
+        await settled(pilot)
+        yield app, pilot
+
+
+async def settled(pilot: Pilot[None]) -> None:
+    for _ in range(2):
+        await pilot.pause()
+
+
+async def until(pilot: Pilot[None], true: Callable[[], bool]) -> None:
+    """Wait for something that another thread does."""
+    for _ in range(600):
+        if true():
+            return
+        await asyncio.sleep(0.02)
+        await pilot.pause()
+    raise AssertionError("it never came true")
+
+
+async def go(pilot: Pilot[None], app: SetupApp, name: str) -> None:
+    """Put the cursor on a field, as a press on its row does."""
+    app.setup._go(name)
+    await settled(pilot)
+
+
+def own_text(tmp_path: Path, text: str = TEXT) -> Resolved:
+    path = tmp_path / "mine.txt"
+    path.write_text(text)
+    return resolve([Layer("flag", {"dataset": str(path)})])
+
+
+class TestReading:
+    async def test_every_field_can_be_reached_and_is_shown_whole(self) -> None:
+        async with opened((80, 24)) as (app, pilot):
+            seen = []
+            for _ in range(len(FIELDS) + 1):
+                await settled(pilot)
+                name = app.at
+                seen.append(name)
+                line = app.row(name)
+                if name in FIELDS:
+                    spec = FIELDS[name]
+                    assert spec.show(app.setup.form.values[name]) in line
+                    assert ("live" if spec.live else "new run") in line or spec.section == "data"
+                app.setup.action_cursor(1)
+            assert seen == ["preset", "dataset", "tokenizer", *(n for n, s in FIELDS.items() if s.section != "data")]
+
+    @pytest.mark.parametrize("size", [*SIZES, (60, 16), (100, 24), (100, 40), (150, 24)])
+    async def test_every_field_is_explained_without_anything_cut_off(self, size: tuple[int, int]) -> None:
+        async with opened(size) as (app, pilot):
+            pane = app.setup.help_pane
+            room = pane.scrollable_content_region
+            for preset in PRESETS:
+                app.setup.form.choose_preset(preset)
+                for spec in FIELDS.values():
+                    app.setup._go(spec.name)
+                    assert height_of(pane._content, room.width) <= room.height, (preset, spec.name)
+                    words = " ".join(pane.copied.split())
+                    for told in (spec.help, spec.why, spec.start.split()[0], spec.flag, spec.environment):
+                        assert " ".join(told.split()) in words
+            await settled(pilot)
+            assert pane.max_scroll_y == 0
+            assert app.setup.cost_pane.max_scroll_y == 0
+
+    async def test_what_a_configuration_costs_follows_every_change(self) -> None:
+        async with opened((120, 40), resolve([PRESETS["nanogpt-cpu"].layer()]), "nanogpt-cpu") as (app, pilot):
+            assert "804,096" in app.text
+            assert "as nanogpt-cpu" in app.text
+            await go(pilot, app, "n_layer")
+            await pilot.press("l")
+            await settled(pilot)
+            assert "804,096" not in app.text
+            assert "1 changed" in app.text
+            assert "n_layer  4 → 5" in app.text
+
+    async def test_a_changed_field_says_what_it_was(self) -> None:
+        async with opened() as (app, pilot):
+            await go(pilot, app, "n_embd")
+            await pilot.press("l")
+            await settled(pilot)
+            assert "160" in app.row("n_embd")
+            assert "● was 128" in app.row("n_embd")
+            assert "new run" in app.row("n_embd")
+
+    async def test_what_is_wrong_stands_at_the_field_in_words(self) -> None:
+        async with opened() as (app, pilot):
+            await go(pilot, app, "n_head")
+            await pilot.press("l")
+            await settled(pilot)
+            assert "✕ must be divisible by n_head = 5: 125 or 130 would be" in app.shown("n_embd")[1]
+            assert app.setup.config is None
+            assert [fault.field for fault in app.setup.faults] == ["n_embd"]
+            assert "this cannot start yet" in app.text
+            await pilot.press("G", "x")
+            await settled(pilot)
+            assert app.at == "n_embd"
+            assert app.setup.reveal_fault()
+
+
+class TestEditing:
+    async def test_enter_opens_an_editor_and_applies_what_was_typed(self) -> None:
+        async with opened() as (app, pilot):
+            await go(pilot, app, "learning_rate")
+            await pilot.press("enter")
+            await settled(pilot)
+            assert "enter applies" in app.text
+            await pilot.press(*"1e-3", "enter")
+            await settled(pilot)
+            assert app.setup.config is not None
+            assert app.setup.config.optimizer.learning_rate == 1e-3
+            assert "● was 0.004" in app.row("learning_rate")
+            assert app.focused is app.setup.pane
+
+    async def test_esc_leaves_the_value_as_it_was(self) -> None:
+        async with opened() as (app, pilot):
+            await go(pilot, app, "n_layer")
+            await pilot.press("enter", "9", "escape")
+            await settled(pilot)
+            assert app.setup.form.values["n_layer"] == 3
+            assert app.focused is app.setup.pane
+            assert "enter applies" not in app.text
+
+    async def test_bad_text_keeps_the_editor_open_with_the_reason(self) -> None:
+        async with opened() as (app, pilot):
+            await go(pilot, app, "n_layer")
+            await pilot.press("enter", *"lots", "enter")
+            await settled(pilot)
+            assert "✕ must be a whole number from 1 to 1,024" in app.text
+            assert app.setup._rows["n_layer"].editor is not None
+            await pilot.press("backspace")
+            await settled(pilot)
+            assert "✕" not in app.text
+            await pilot.press("ctrl+u", "6", "enter")
+            await settled(pilot)
+            assert app.setup.form.values["n_layer"] == 6
+
+    async def test_letters_go_to_the_editor_and_not_to_the_form(self) -> None:
+        async with opened() as (app, pilot):
+            await go(pilot, app, "prompt")
+            await pilot.press("enter", *"jukeldgGxy", "/", "enter")
+            await settled(pilot)
+            assert app.setup.form.values["prompt"] == "jukeldgGxy/"
+            assert app.at == "prompt"
+
+    async def test_a_prompt_of_several_lines_is_edited_on_one(self) -> None:
+        async with opened(resolved=resolve([Layer("flag", {"prompt": "ROMEO:\nO"})])) as (app, pilot):
+            await go(pilot, app, "prompt")
+            assert "ROMEO:⏎O" in app.row("prompt")
+            await pilot.press("enter", "end", "!", "enter")
+            await settled(pilot)
+            assert app.setup.form.values["prompt"] == "ROMEO:\nO!"
+
+    async def test_text_of_a_dataset_name_or_prompt_is_never_markup(self) -> None:
+        text = "[bold red]x[/] [/nothing] \x1b[2J"
+        async with opened((120, 40), resolve([Layer("flag", {"prompt": text})])) as (app, pilot):
+            await go(pilot, app, "prompt")
+            await settled(pilot)
+            assert "[bold red]x[/]" in app.text
+            assert "\x1b[2J" not in app.text
+            await pilot.press("y")
+            await settled(pilot)
+            assert app.copied == [app.setup.command_line()]
+
+    async def test_arrows_step_and_u_undoes_without_end(self) -> None:
+        async with opened() as (app, pilot):
+            await go(pilot, app, "n_layer")
+            await pilot.press(*["l"] * 4, "left")
+            assert app.setup.form.values["n_layer"] == 6
+            await pilot.press(*["u"] * 5)
+            assert app.setup.form.values["n_layer"] == 3
+            await pilot.press("u")
+            await settled(pilot)
+            assert app.setup.form.values["n_layer"] == 3
+
+    async def test_a_switch_turns_on_enter_and_a_choice_can_be_typed(self) -> None:
+        async with opened() as (app, pilot):
+            await go(pilot, app, "bias")
+            await pilot.press("enter")
+            assert app.setup.form.values["bias"] is True
+            await go(pilot, app, "activation")
+            await pilot.press("enter", *"gelu_t", "right", "enter")  # the right arrow takes the completion
+            await settled(pilot)
+            assert app.setup.form.values["activation"] == "gelu_tanh"
+
+    async def test_the_preset_row_chooses_a_preset(self) -> None:
+        async with opened() as (app, pilot):
+            await pilot.press("g", "right")
+            await settled(pilot)
+            assert app.setup.preset == "nanogpt-cpu"
+            assert app.setup.config == PRESETS["nanogpt-cpu"].config()
+            await pilot.press("enter", *"lecture-colb", "enter")
+            await settled(pilot)
+            assert "did you mean lecture-colab?" in app.text
+            await pilot.press("backspace", *"ab"[1:], "ctrl+u", *"lecture-colab", "enter")
+            await settled(pilot)
+            assert app.setup.preset == "lecture-colab"
+            await pilot.press("u", "u")
+            assert app.setup.preset == "quick"
+
+
+class TestFilter:
+    async def test_only_rows_with_those_letters_stay_until_esc(self) -> None:
+        async with opened() as (app, pilot):
+            await pilot.press("slash", *"lr")
+            await settled(pilot)
+            assert app.setup._shown_rows() == ["min_lr", "lr_schedule", "lr_decay_iters"]
+            assert "3 of" in app.text
+            await pilot.press("enter", "j")
+            await settled(pilot)
+            assert app.at == "lr_schedule"
+            await pilot.press("escape")
+            await settled(pilot)
+            assert len(app.setup._shown_rows()) == len(FIELDS) + 1
+            assert app.at == "lr_schedule"
+            assert app.row("lr_schedule")
+
+    async def test_words_that_no_row_has_leave_an_empty_form_that_still_works(self) -> None:
+        async with opened() as (app, pilot):
+            await pilot.press("slash", *"zzz", "enter", "j", "l", "G", "x", "u", "enter", "escape")
+            await settled(pilot)
+            assert len(app.setup._shown_rows()) == len(FIELDS) + 1
+
+    async def test_esc_in_the_filter_shows_everything_again(self) -> None:
+        async with opened() as (app, pilot):
+            await pilot.press("slash", *"lr", "escape")
+            await settled(pilot)
+            assert len(app.setup._shown_rows()) == len(FIELDS) + 1
+            assert app.focused is app.setup.pane
+            assert not app.setup.has_class("-filtering")
+
+
+class TestDataset:
+    async def test_what_is_known_of_a_text_stands_in_its_row(self, tmp_path: Path) -> None:
+        async with opened((120, 40), own_text(tmp_path)) as (app, pilot):
+            await until(pilot, lambda: app.setup.facts is not None)
+            await settled(pilot)
+            assert f"{len(TEXT):,} characters" in app.text
+            assert f"{len(set(TEXT))} distinct" in app.row("dataset")
+            assert "epochs of mine.txt" in app.text
+
+    async def test_a_path_that_is_not_there_is_said_at_the_field(self) -> None:
+        async with opened(resolved=resolve([Layer("flag", {"dataset": "/nowhere/x.txt"})])) as (app, pilot):
+            await until(pilot, lambda: bool(app.setup.faults))
+            await settled(pilot)
+            assert [fault.field for fault in app.setup.faults] == ["dataset"]
+            assert "✕" in app.shown("dataset")[1]
+            assert app.setup.config is None
+
+    async def test_a_text_too_short_for_the_context_is_said_at_block_size(self, tmp_path: Path) -> None:
+        async with opened(resolved=own_text(tmp_path, TEXT[:300])) as (app, pilot):
+            await until(pilot, lambda: bool(app.setup.faults))
+            assert [fault.field for fault in app.setup.faults] == ["block_size"]
+
+    async def test_standard_input_is_no_dataset_for_a_playground(self) -> None:
+        async with opened() as (app, pilot):
+            await go(pilot, app, "dataset")
+            await pilot.press("enter", "-", "enter")
+            await until(pilot, lambda: bool(app.setup.faults))
+            assert "--headless" in app.setup.faults[0].message
+
+    @pytest.mark.parametrize("size", [(80, 24), (120, 40)])
+    async def test_d_shows_what_a_model_reads_of_it(self, tmp_path: Path, size: tuple[int, int]) -> None:
+        async with opened(size, own_text(tmp_path)) as (app, pilot):
+            await pilot.press("d")
+            await until(pilot, lambda: isinstance(app.screen, DatasetScreen) and app.screen.explanation is not None)
+            await settled(pilot)
+            screen = app.screen
+            assert isinstance(screen, DatasetScreen)
+            for words in ("Vocabulary", "bigram", "To be, or not to be"):
+                assert words in screen.pane.copied
+            assert all(len(line) <= size[0] for line in screen.pane.copied.splitlines() if line.startswith(" "))
+            await pilot.press("G")
+            await settled(pilot)
+            assert "6-gram" in app.text
+            await pilot.press("escape")
+            await settled(pilot)
+            assert app.screen is not screen
+
+    async def test_a_dataset_that_cannot_be_read_says_why_there(self) -> None:
+        async with opened(resolved=resolve([Layer("flag", {"dataset": "/nowhere/x.txt"})])) as (app, pilot):
+            await pilot.press("d")
+            await until(pilot, lambda: "nor an existing path" in " ".join(app.text.split()))
+
+
+def started(config: RunConfig) -> Started:
+    return Started(
+        run="r1",
+        path="/runs/r1",
+        created="2026-01-01T00:00:00Z",
+        config=config.sections(),
+        parameters=1,
+        dataset=DatasetRecord(name="x", sha256="", characters=1, vocab_size=65, train_tokens=9, val_tokens=1),
+        device="cpu",
+        dtype="float32",
+        threads=2,
+        ladder={},
+        passage="",
+    )
+
+
+class TestBesideARun:
+    @asynccontextmanager
+    async def running(
+        self, size: tuple[int, int] = (80, 24)
+    ) -> AsyncIterator[tuple[SetupApp, Pilot[None], History, Snapshot]]:
+        async with opened(size) as (app, pilot):
+            config = RunConfig().replace(n_layer=2)
+            history = History()
+            history.apply(started(config))
+            snapshot = Snapshot(state="TRAINING", config=config, run_name="r1", tokens_per_second=10_000.0)
+            app.setup.show_run(history, snapshot)
+            await settled(pilot)
+            yield app, pilot, history, snapshot
+
+    async def test_the_form_shows_the_run(self) -> None:
+        async with self.running() as (app, pilot, _, _):
+            assert "beside r1" in app.text
+            await go(pilot, app, "n_layer")
+            assert " 2" in app.row("n_layer")
+            assert "new run" in app.row("n_layer")
+
+    async def test_a_live_field_is_asked_of_the_run_and_marked_until_it_has_changed(self) -> None:
+        async with self.running() as (app, pilot, history, snapshot):
+            await go(pilot, app, "learning_rate")
+            await pilot.press("enter", *"0.01", "enter")
+            await settled(pilot)
+            assert app.edited == [("learning_rate", 0.01)]
+            assert "applying" in app.row("learning_rate")
+            history.apply(Edit(step=5, changes={"learning_rate": (0.004, 0.01)}))
+            app.setup.show_run(history, replace(snapshot, step=5))
+            await settled(pilot)
+            assert "applying" not in app.text
+            assert "0.01" in app.row("learning_rate")
+
+    async def test_many_presses_are_one_edit(self) -> None:
+        async with self.running() as (app, pilot, _, _):
+            await go(pilot, app, "batch_size")
+            await pilot.press("l", "l", "l")
+            assert app.edited == []
+            await until(pilot, lambda: bool(app.edited))
+            assert app.edited == [("batch_size", 64)]
+
+    async def test_stepping_away_and_back_asks_nothing(self) -> None:
+        async with self.running() as (app, pilot, _, _):
+            await go(pilot, app, "max_new_tokens")
+            await pilot.press("l", "h")
+            await until(pilot, lambda: not app.setup.form.asked)
+            assert app.edited == []
+
+    async def test_what_needs_a_new_run_is_set_apart_and_says_how_to_start_it(self) -> None:
+        async with self.running() as (app, pilot, _, _):
+            await go(pilot, app, "n_layer")
+            await pilot.press("l")
+            await settled(pilot)
+            assert "● run has 2" in app.row("n_layer")
+            assert "next run" in app.row("n_layer")
+            assert "N starts it" in app.text
+            assert app.edited == []
+            assert app.setup.config is not None
+            assert app.setup.config.model.n_layer == 3
+
+    async def test_what_the_run_cannot_take_is_said_at_the_field(self) -> None:
+        async with self.running() as (app, pilot, _, _):
+            await go(pilot, app, "warmup_iters")
+            await pilot.press("enter", *"5000", "enter")
+            await settled(pilot)
+            assert app.edited == []
+            assert "must not be more than max_iters = 2000" in " ".join(app.text.split())
+
+    async def test_a_refusal_of_the_run_s_own_brings_its_value_back(self) -> None:
+        async with self.running() as (app, pilot, history, snapshot):
+            await go(pilot, app, "device")
+            await pilot.press("enter", *"cuda", "enter")
+            await settled(pilot)
+            assert app.edited == [("device", "cuda")]
+            history.apply(Notice(level="error", text="device = cuda: this machine's torch cannot use it"))
+            app.setup.show_run(history, snapshot)
+            await settled(pilot)
+            assert app.setup.form.values["device"] == "auto"
+            assert "this machine's torch cannot use it" in app.text
+
+    async def test_time_is_told_at_the_run_s_own_speed(self) -> None:
+        async with self.running((120, 40)) as (app, _, _, _):
+            assert "as measured here" in app.text
+            assert "77 ms a step" in app.text  # 12 windows of 64 tokens at 10,000 a second
+
+    async def test_once_it_has_ended_the_form_is_free(self) -> None:
+        async with self.running() as (app, pilot, history, snapshot):
+            app.setup.show_run(history, replace(snapshot, state="STOPPED"))
+            await go(pilot, app, "learning_rate")
+            await pilot.press("l")
+            await asyncio.sleep(0.7)
+            await settled(pilot)
+            assert app.edited == []
+            assert "beside" not in app.text
+            assert "● was 0.004" in app.row("learning_rate")
+
+
+class TestSizesAndLooks:
+    @pytest.mark.parametrize("size", [*SIZES, (60, 16), (100, 24), (150, 30), (81, 17)])
+    async def test_it_can_be_made_any_size_while_it_is_open(self, size: tuple[int, int]) -> None:
+        async with opened((120, 40)) as (app, pilot):
+            await go(pilot, app, "sample_seed")
+            await pilot.resize_terminal(*size)
+            await settled(pilot)
+            assert app.row("sample_seed")
+            await pilot.press("g")
+            await settled(pilot)
+            assert app.row("preset")
+
+    async def test_in_ascii_nothing_else_is_drawn(self) -> None:
+        async with opened((120, 40), ascii=True) as (app, pilot):
+            await go(pilot, app, "n_head")
+            await pilot.press("l")
+            await settled(pilot)
+            strips = [app.screen.render_line(y) for y in range(app.size.height)]
+            filtered = [
+                "".join(s.text for s in app.filter_ascii.apply(list(strip), Color(0, 0, 0)))  # type: ignore[union-attr]
+                for strip in [*strips, *app.screen._compositor.render_strips()]
+            ]
+            assert "\n".join(filtered).isascii()
+            assert any("x must be divisible" in line for line in filtered)
+
+    async def test_the_mouse_moves_steps_and_edits(self) -> None:
+        async with opened() as (app, pilot):
+            row = app.setup._rows["n_layer"]
+            await pilot.click(row, offset=(3, 0))
+            await settled(pilot)
+            assert app.at == "n_layer"
+            await pilot.click(row, offset=(row.columns.rest_at - 1, 0))
+            assert app.setup.form.values["n_layer"] == 4
+            await pilot.click(row, offset=(row.columns.value_at - 1, 0))
+            assert app.setup.form.values["n_layer"] == 3
+            await pilot.click(row, offset=(row.columns.rest_at - 3, 0))
+            await settled(pilot)
+            assert row.editor is not None
+            await pilot.click(app.setup._rows["n_head"], offset=(3, 0))
+            await settled(pilot)
+            assert app.at == "n_head"
+            assert row.editor is None
+
+    async def test_y_copies_the_command_that_is_shown(self) -> None:
+        async with opened((120, 40)) as (app, pilot):
+            await go(pilot, app, "n_layer")
+            await pilot.press("l", "y")
+            await settled(pilot)
+            assert app.copied == ["gpt-tui --headless --preset quick --n-layer 4"]
+            assert shlex.split(app.copied[0]) == " ".join(app.setup.changes_pane.copied.split()).split(" ")[-6:]
