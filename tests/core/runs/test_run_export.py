@@ -150,14 +150,15 @@ def test_what_is_not_finite_is_a_gap() -> None:
     assert raw.get("d", "").count("M") == 2
 
 
-def test_smoothing_is_the_debiased_moving_average() -> None:
-    values = np.array([4.0, 2.0, math.nan, 3.0])
-    keep = 0.9
-    weights = [[1], [keep, 1], [keep**2, keep, 1]]
-    expected = [np.average(values[[0, 1, 3][: len(w)]], weights=w) for w in weights]
-    smoothed = smooth(values, 10)
-    assert smoothed[[0, 1, 3]].tolist() == pytest.approx(expected)
-    assert math.isnan(smoothed[2])
+def test_smoothing_is_the_mean_of_as_many_neighbours_on_either_side() -> None:
+    values = np.array([4.0, 2.0, math.nan, 3.0, 7.0, 1.0, 5.0])
+    expected = [4.0, 3.0, math.nan, np.mean([2, 3, 7, 1]), np.mean([3, 7, 1, 5]), np.mean([7, 1, 5]), 5.0]
+    np.testing.assert_allclose(smooth(values, 2), expected, atol=1e-9)
+
+
+def test_smoothing_a_straight_line_gives_the_same_line() -> None:
+    line = np.linspace(4, 2, 1001)
+    np.testing.assert_allclose(smooth(line, 60), line, atol=1e-9)
 
 
 @given(st.floats(-1e6, 1e6), st.floats(1e-6, 1e6), st.integers(2, 12))

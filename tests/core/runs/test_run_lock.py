@@ -101,6 +101,16 @@ def test_readers_that_keep_looking_never_make_a_writer_fail(shelf: Shelf, writer
         reader.join()
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no shared locks; readers there look again")
+def test_readers_do_not_take_one_another_for_a_writer(writer: RunWriter) -> None:
+    import fcntl
+
+    writer.close()
+    with (writer.run.path / "run.lock").open() as another_reader:
+        fcntl.flock(another_reader, fcntl.LOCK_SH)
+        assert writer.run.state() == "interrupted"
+
+
 def test_looking_writes_nothing(writer: RunWriter) -> None:
     writer.close()
     path = writer.run.path

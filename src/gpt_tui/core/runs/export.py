@@ -109,7 +109,8 @@ class _Frame:
 
     def y(self, loss: float) -> float:
         low, high = self.losses
-        return _HEIGHT - _BOTTOM - (loss - low) / (high - low) * (_HEIGHT - _TOP - _BOTTOM)
+        y = _HEIGHT - _BOTTOM - (loss - low) / (high - low) * (_HEIGHT - _TOP - _BOTTOM)
+        return min(max(y, -_HEIGHT), 2 * _HEIGHT)  # a spike beyond the frame is cut off there; its digits help nobody
 
 
 def to_svg(run: Run, path: Path) -> None:
@@ -126,8 +127,7 @@ def draw_svg(name: str, title: str, history: History) -> str:
     steps, losses = history.steps.astype(np.float64), history.losses
     if not evals and not np.isfinite(losses).any():
         raise GptTuiError(f"{name} has no losses to draw yet")
-    window = max(10, len(losses) // 60)
-    smoothed = smooth(losses, window)
+    smoothed = smooth(losses, max(4, len(losses) // 120))
     frame = _Frame(_step_range(steps, evals), _loss_range(losses, evals, history))
     eval_steps = np.array([e.step for e in evals], np.float64)
     eval_losses = np.array([e.val_loss for e in evals])
@@ -140,23 +140,27 @@ def draw_svg(name: str, title: str, history: History) -> str:
         _line(frame, eval_steps, eval_losses, f'stroke="{_VALIDATION}" stroke-width="2"'),
         "</g>",
         *_points(frame, evals, history.best),
-        *_legend(window, bool(len(losses)), bool(evals)),
+        *_legend(bool(len(losses)), bool(evals)),
         *_titles(name, title, history),
     ]
     return "\n".join([*_opening(), *(part for part in parts if part), "</svg>", ""])
 
 
-def smooth(values: Floats, window: int) -> Floats:
-    """Debiased exponential moving average over about `window` values; what is not finite stays a gap, uncounted."""
-    keep = 1 - 1 / window
-    average, weight = 0.0, 0.0
-    result = np.full(len(values), math.nan)
-    for i, value in enumerate(values.tolist()):
-        if math.isfinite(value):
-            average = keep * average + (1 - keep) * value
-            weight = keep * weight + (1 - keep)
-            result[i] = average / weight
-    return result
+def smooth(values: Floats, reach: int) -> Floats:
+    """The mean of each value and up to `reach` on either side, as many left as right, so that the curve does not lag.
+
+    What is not finite stays a gap and counts nothing.
+    """
+    count = len(values)
+    finite = np.isfinite(values)
+    # A diverged loss of any size is off the picture, but must not cost its neighbours their last digits.
+    sums = np.concatenate([[0.0], np.cumsum(np.where(finite, np.clip(values, -1e9, 1e9), 0.0))])
+    counts = np.concatenate([[0], np.cumsum(finite)])
+    places = np.arange(count)
+    sides = np.minimum(reach, np.minimum(places, count - 1 - places))
+    first, after = places - sides, places + sides + 1
+    means = (sums[after] - sums[first]) / np.maximum(counts[after] - counts[first], 1)
+    return np.where(finite, means, math.nan)
 
 
 def thin(x: Floats, y: Floats, bins: int) -> tuple[Floats, Floats]:
@@ -294,14 +298,14 @@ def _points(frame: _Frame, evals: Sequence[Eval], best: Eval | None) -> Iterable
         yield f'<circle {place} r="6.5" fill="none" stroke="{_VALIDATION}" stroke-width="1.5"/>'
 
 
-def _legend(window: int, trained: bool, evaluated: bool) -> Iterable[str]:
+def _legend(trained: bool, evaluated: bool) -> Iterable[str]:
     entries = []
     if trained:
-        entries.append((f"training, mean of about {window:,} steps", _TRAIN, 2.0, 1.0))
+        entries.append(("training, smoothed", _TRAIN, 2.0, 1.0))
         entries.append(("training, each step", _TRAIN, 1.0, 0.4))
     if evaluated:
         entries.append(("validation", _VALIDATION, 2.0, 1.0))
-    width, right = 222, _WIDTH - _RIGHT - 10
+    width, right = 178, _WIDTH - _RIGHT - 10
     left, top = right - width, _TOP + 10
     yield (
         f'<rect x="{left}" y="{top}" width="{width}" height="{len(entries) * 19 + 10}" rx="4" '

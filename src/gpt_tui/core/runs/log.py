@@ -105,7 +105,8 @@ class LogTail:
         except OSError as error:
             raise GptTuiError(f"{self.path} cannot be read: {reason(error)}") from None
         self.at_end = self._offset >= size
-        return list(self._parse(self._whole_lines(chunk)))
+        lines = self._whole_lines(chunk)
+        return self._events(self._thinned(lines) if self.thin else lines)
 
     def _read(self, limit: int) -> tuple[bytes, int]:
         with self.path.open("rb") as file:
@@ -134,26 +135,27 @@ class LogTail:
             self.skipped += 1
         return lines
 
-    def _parse(self, lines: Iterable[bytes]) -> Iterable[AnyEvent]:
+    def _thinned(self, lines: Iterable[bytes]) -> Iterable[bytes]:
         step: bytes | None = None
         for line in lines:
-            if self.thin and (frequent := _FREQUENT.match(line)):
+            if frequent := _FREQUENT.match(line):
                 step = line if frequent[1] == b"step" else step
                 continue
             if step is not None:
-                yield from self._event(step)
+                yield step
                 step = None
-            yield from self._event(line)
+            yield line
         if step is not None:
-            yield from self._event(step)
+            yield step
 
-    def _event(self, line: bytes) -> Iterable[AnyEvent]:
-        if not line.strip():
-            return
-        try:
-            yield from_json(line)
-        except BadEvent:
-            self.skipped += 1
+    def _events(self, lines: Iterable[bytes]) -> list[AnyEvent]:
+        events: list[AnyEvent] = []
+        for line in lines:
+            try:
+                events.append(from_json(line))
+            except BadEvent:
+                self.skipped += bool(line.strip())  # a blank line is nothing
+        return events
 
 
 def _is_event(line: bytes) -> bool:
