@@ -56,15 +56,17 @@ def _shakespeare(cache: Cache) -> DatasetInfo:
 
 
 def _masque(cache: Cache) -> DatasetInfo:
-    source = sources.masque()
-    entry = None if source.sha256 is None else _entry(cache, source.sha256)
+    from gpt_tui.core.data import masque  # a whole grammar, imported where it is asked for
+
+    entry = _entry(cache, masque.SHA256)
+    distinct = entry.tokenizer.vocab_size if entry is not None and entry.tokenizer.kind == "char" else None
     return DatasetInfo(
         "masque",
         "the program's own play in the Elizabethan manner, whose true entropy is known; needs no network",
-        source.address,
+        sources.masque().address,
         entry is not None,
-        None if entry is None else entry.characters,
-        entry.tokenizer.vocab_size if entry is not None and entry.tokenizer.kind == "char" else None,
+        masque.CHARACTERS,
+        distinct,
     )
 
 
