@@ -122,12 +122,15 @@ class Reporter:
         if self.console.err.terminal:
             if now - self._drawn >= _LIVE_SECONDS:
                 self._drawn = now
-                self.console.live(live_line(snapshot))
+                self.console.live(self._state(snapshot))
         elif snapshot.state == "PREPARING" and snapshot.activity != self._activity:
             self._activity = snapshot.activity
             self._line(snapshot.activity)
         elif now - self._line_at >= _LINE_SECONDS:
-            self._line(live_line(snapshot))
+            self._line(self._state(snapshot))
+
+    def _state(self, snapshot: Snapshot) -> str:
+        return live_line(snapshot, self.history.last_eval)
 
     def _line(self, text: str) -> None:
         self._line_at = time.monotonic()
@@ -150,7 +153,7 @@ class Reporter:
             console.data(f"\n{sample.prompt.lstrip()}{sample.text}")
 
 
-def live_line(snapshot: Snapshot) -> str:
+def live_line(snapshot: Snapshot, last_eval: Eval | None = None) -> str:
     """A session's state on one line, the most telling first, because a narrow terminal cuts its end."""
     if snapshot.state == "PREPARING":
         done = "" if not snapshot.done else f"  {_amount(snapshot.activity, snapshot.done)}"
@@ -159,6 +162,8 @@ def live_line(snapshot: Snapshot) -> str:
     parts = [f"step {snapshot.step}/{snapshot.max_iters}"]
     if math.isfinite(snapshot.loss):
         parts.append(f"loss {show_loss(snapshot.loss)}")
+    if last_eval is not None:
+        parts.append(f"val {show_loss(last_eval.val_loss)}")
     if math.isfinite(snapshot.learning_rate):
         parts.append(f"lr {snapshot.learning_rate:.1e}")
     if math.isfinite(snapshot.tokens_per_second):

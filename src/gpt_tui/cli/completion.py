@@ -137,20 +137,18 @@ def _fish(runs_dir: str) -> str:
         "end",
         "function __gpt_tui_is",
         "    # whether the command line is at this command: its words, and none of a command below it",
-        "    set -l written (commandline -opc)[2..]",
-        "    set -l wanted $argv[1]",
+        f"    set -l commands {' '.join(_fish_quoted(name) for name in COMMANDS if name)}",
         "    set -l found",
-        "    for word in $written",
-        '        contains -- (string join " " $found $word) $argv[2..]; or break',
+        "    for word in (commandline -opc)[2..]",
+        '        contains -- (string join " " $found $word) $commands; or break',
         "        set -a found $word",
         "    end",
-        '    test (string join " " $found) = "$wanted"',
+        '    test (string join " " $found) = "$argv[1]"',
         "end",
         "complete -c gpt-tui -f",
     ]
     for command in COMMANDS.values():
-        names = " ".join(_fish_quoted(name) for name in COMMANDS if name)
-        at = f"-n {_fish_quoted(f'__gpt_tui_is {_fish_quoted(command.name)} {names}')}"
+        at = f'-n "__gpt_tui_is {_fish_quoted(command.name)}"'
         for name in below(command):
             summary = COMMANDS[f"{command.name} {name}".strip()].summary
             lines.append(f"complete -c gpt-tui {at} -a {name} -d {_fish_quoted(summary)}")
