@@ -293,14 +293,13 @@ class Worker:
         is_best = self._record_evaluation(step, evaluation)
         self._speak(step)
         self._score_passage(step)
-        if step == 0:
-            self._save("untrained")
-        elif is_best:
-            self._save("best")
-        elif self._checkpoint_is_due():
-            self._save("interval")
-        elif time.perf_counter() - self.last_save > SAFETY_SECONDS:
-            self._save("last")
+        # One that is due as well as best outlives a better one: both reasons count.
+        due = {"untrained": step == 0, "interval": self._checkpoint_is_due(), "best": is_best and step > 0}
+        reasons = [reason for reason, holds in due.items() if holds]
+        if not reasons and time.perf_counter() - self.last_save > SAFETY_SECONDS:
+            reasons = ["last"]
+        if reasons:
+            self._save(", ".join(reasons))
         self.eval_seconds.add(time.perf_counter() - began)
         self.session.show(activity="training", eta=self._seconds_left())
         target = self.plan.target_loss
