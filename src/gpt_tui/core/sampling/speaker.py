@@ -29,7 +29,7 @@ class Speaker:
     @classmethod
     def from_run(cls, run: Run, step: int | None = None, device: str = "auto") -> Speaker:
         """The model of a run's newest whole checkpoint, or of its checkpoint at `step`. Raises GptTuiError."""
-        config, record = run.config(), run.record()
+        config, record = run.digest().config or run.config(), run.record()
         tokenizer = Tokenizer.from_json(record.tokenizer)
         info, saved, notices = newest_whole_checkpoint(run, step)
         model = GPT(config.model, tokenizer.vocab_size)

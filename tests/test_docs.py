@@ -1,0 +1,39 @@
+"""The guide says what the program does."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+PAGES = sorted([*ROOT.glob("docs/*.md"), ROOT / "README.md"])
+
+
+def test_the_tables_of_the_guide_are_the_programs_own() -> None:
+    spec = importlib.util.spec_from_file_location("make_docs", ROOT / "tools" / "make_docs.py")
+    assert spec is not None
+    assert spec.loader is not None
+    make_docs = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(make_docs)
+    for name, page in make_docs.PAGES.items():
+        assert (ROOT / "docs" / name).read_text(encoding="utf-8") == page(), f"run: python tools/make_docs.py ({name})"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_link_of_the_guide_leads_somewhere(page: Path) -> None:
+    for target in re.findall(r"\]\((?!https?:)([^)#]+)", page.read_text(encoding="utf-8")):
+        assert (page.parent / target).exists(), target
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_flag_that_the_guide_names_exists(page: Path) -> None:
+    from gpt_tui.core.config import FIELDS
+
+    source = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "src" / "gpt_tui" / "cli").glob("*.py"))
+    known = {spec.flag for spec in FIELDS.values()}
+    for block in re.findall(r"^.*gpt-tui .*$", page.read_text(encoding="utf-8"), re.MULTILINE):
+        for flag in re.findall(r"(?<=\s)(--[a-z][a-z-]+)", block):
+            assert flag in known or f'"{flag[2:]}"' in source or f"{flag}" in source, f"{flag} in: {block}"
