@@ -340,7 +340,7 @@ def test_the_empty_text_is_certain_and_has_no_entropy():
     ],
 )
 def test_a_wrong_word_is_refused_with_its_offset(grammar, right, wrong):
-    text = masque.text()[:12_000]
+    text = masque.text()[:60_000]
     found = re.search(right, text)
     assert found
     corrupt = text[: found.start()] + wrong + text[found.end() :]
@@ -353,7 +353,7 @@ def test_a_wrong_word_is_refused_with_its_offset(grammar, right, wrong):
 
 
 def test_a_rhyme_that_fails_is_refused(grammar):
-    text = masque.text()[:12_000]
+    text = masque.text()[:60_000]
     song = re.search(r"\[Sings\.\]\n[^\n]*\n[^\n]*\n[^\n]* ([a-z]+),\n", text)
     assert song
     other = "mirth" if song[1] != "mirth" else "month"
