@@ -397,3 +397,14 @@ def test_the_snapshot_follows_and_says_what_is_asked_for(runs: Runs) -> None:
     session.submit(Stop("signal"))
     assert session.join(30)
     assert session.snapshot.state == "STOPPED"
+
+
+def test_what_auto_became_is_told_with_its_reason(runs: Runs, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GPT_TUI_SHAKESPEARE_URL", "http://127.0.0.1:9/nobody-listens-here")
+    outcome, events = runs.go(fields={"dataset": "auto", "max_iters": 4})
+    assert outcome.kind == "finished"
+    started = of(Started, events)[0]
+    assert started.dataset.name == started.config["data"]["dataset"] == "masque"
+    assert "Shakespeare" in started.dataset.why
+    assert started.dataset.why in [e.text for e in of(Notice, events)]
+    assert "the source itself" in started.ladder

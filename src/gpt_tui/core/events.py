@@ -33,6 +33,8 @@ class Event(BaseModel):
 
 
 class DatasetRecord(BaseModel):
+    """why: why `auto` became this dataset; None where it was asked for by name."""
+
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     name: str
@@ -41,6 +43,7 @@ class DatasetRecord(BaseModel):
     vocab_size: int
     train_tokens: int
     val_tokens: int
+    why: str | None = None
 
 
 class Parent(BaseModel):

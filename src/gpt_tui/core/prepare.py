@@ -161,6 +161,7 @@ def _begin(
             vocab_size=facts.vocab_size,
             train_tokens=facts.train_tokens,
             val_tokens=facts.val_tokens,
+            why=dataset.why,
         ),
         source=dataset.source,
         tokenizer=dataset.tokenizer.to_json(),
