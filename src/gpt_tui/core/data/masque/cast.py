@@ -65,7 +65,7 @@ Our {crown} {is} {golden}, but our {grief} {is} {bright}
 What {breaketh} kings, but {grief} and {golden} {night}?
 A king is but {a soldier} that {will} {weep}
 I was {a soldier} once, and then {the} {night}
-Uneasy is {the} {mirror} of my {night}
+A throne is but {the} {mirror} of my {night}
 """,
     ),
     character(
@@ -132,7 +132,7 @@ I'll have no man that {sleeps} but {in} {the} {night}
         "Duke Mortain", "Mortain", "he", 8, "night", label="MORTAIN", ends=24,
         titles="my lord|your grace|dread lord", oaths="So, so.|Mark me,|Softly now:|By night and hell,",
         lines="""
-Smile, villain, smile, and {break} {the} {golden} {night}
+Bow low, Mortain, bow low, and {break} {the} {golden} {night}
 I'll put {a crown} of {grief} {upon} {the} {night}
 They trust me: so {a soldier} trusts {the} {night}
 One {crown} remains, and then {the} {crown} {is} {bright}
@@ -178,7 +178,7 @@ Give me three {crowns}, {a mirror}, and {the} {night}
     ),
     character(
         "Pipkin", "Pipkin", "he", 1, "feast", rhymes=True, sings=22, ends=44,
-        titles="good fool", oaths="Nuncle,|Riddle me this:|Quack, quack!|Hey ho,|By my cap and bells,",
+        titles="good fool", oaths="Master,|Riddle me this:|Quack, quack!|Hey ho,|By my cap and bells,",
         lines="""
 Why is a king like {a mirror}? Both {will} {weep}
 Why is a queen like {a crown}? She {sleeps} at {night}
@@ -229,7 +229,7 @@ Quod erat, sir: {the} {crown} {is} {cold} and {bright}
     ),
     character(
         "the Ghost", "Spirit", "he", 9, "night", label="GHOST", old=True, rhymes=True, ends=30,
-        titles="dread ghost|dark thing", oaths="Remember!|List, list!|Woe, woe,|I come, I come:",
+        titles="dread ghost|dark thing", oaths="Attend me!|Cold, cold!|Woe, woe,|I come, I come:",
         lines="""
 I walk, I {sleep}, I am no more {the} {night}
 My grave {doth} {sleep}, and may not hold {the} {night}
@@ -241,13 +241,13 @@ Thrice {doth} {the} {mirror} {sleep}, and thrice I {weep}
     ),
     character(
         "Sybil", "Sybil", "she", 3, "night", old=True, rhymes=True, sings=12, ends=38,
-        titles="wise mother|old witch", oaths="Hubble, bubble,|Toad and newt,|By owl and bat,|Thrice and once,",
+        titles="wise mother|old witch", oaths="Simmer, simmer,|Moth and rat,|By wart and web,|Seven and nine,",
         lines="""
-Eye of {a knave}, and {crown} of {golden} {night}
-Thrice round {the} {crown}, and thrice around {the} {night}
+I brew {a knave}, {a crown}, and {golden} {night}
+Nine times I stir {the} {crown}, nine times {the} {night}
 I see {a mirror}, {broken} {in} {the} {night}
 I see a king without {a crown} to {weep}
-Bubble, my {mirror}; {break} {those} {knaves} that {weep}!
+Simmer, my {mirror}; {break} {those} {knaves} that {weep}!
 The {cold} moon {sleepeth}, {softly}, {softly} {bright}
 """,
     ),

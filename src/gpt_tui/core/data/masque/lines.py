@@ -100,7 +100,7 @@ Beware {the} {crown}, {the} {mirror}, and {the} {night}
 Once was I {cold}, and {softly} did I {weep}
 Once in {a golden} {mirror} slept {the} {night}
 To {break} {the} {crown} {is} {golden}; 'tis not {bright}
-To {sleep}, to {sleep}, and never more to {weep}!
+Better to {sleep} than evermore to {weep}!
 Give me {a crown}, {a mirror}, and {the} {night}
 Fetch me {the} {mirror}, {knave}, and then be {bright}
 From {crown} to {crown} {those} {golden} {soldiers} {weep}
@@ -424,10 +424,10 @@ I {sleep}, I {sleep}, and then I {weep}
 """
 
 REFRAINS = """
-Sing hey, sing ho, the {golden} {crown}!
-With a hey, and a ho, and {a crown} to {break}!
+Sing low, sing high, the {golden} {crown}!
+With a fol, with a dol, and {a crown} to {break}!
 O, the {soldier}, the {soldier}, the {cold}, {cold} {soldier}!
-Hey nonny {crown}, and a nonny {mirror}!
+Lully my {crown}, and a lully my {mirror}!
 Down, down, {golden} {mirror}, down!
 For the {mirror} it {sleeps} every day!
 And {sleep}, my {crown}, and {sleep} away!
