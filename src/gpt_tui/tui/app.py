@@ -103,6 +103,8 @@ class Playground(App[None]):
             smoothing=self._preferences.smoothing, units=self._preferences.units, ascii=request.ascii, id="train"
         )
         self._setup: SetupView | None = None
+        self._header, self._footer = Header(id="header"), Footer(id="footer")
+        self._switcher = ContentSwitcher(initial="train", id="views")
         for theme in THEMES:
             self.register_theme(theme)
         self.theme = self._preferences.theme if self._preferences.theme in self.available_themes else THEMES[0].name
@@ -124,10 +126,10 @@ class Playground(App[None]):
         return MainScreen()
 
     def compose(self) -> ComposeResult:
-        yield Header(id="header")
-        with ContentSwitcher(initial="train", id="views"):
+        yield self._header
+        with self._switcher:
             yield self._train
-        yield Footer(id="footer")
+        yield self._footer
         yield TooSmall(id="too-small")
 
     def on_mount(self) -> None:
@@ -154,10 +156,13 @@ class Playground(App[None]):
         self._tick()
 
     def _mount_setup(self) -> None:
+        """The form comes after the first frame, or when it is asked for, if that is sooner."""
+        if self._setup is not None:
+            return
         from gpt_tui.tui.views.setup import SetupView
 
         self._setup = SetupView(self.request.resolved, self.request.preset, id="setup")
-        self.query_one("#views", ContentSwitcher).mount(self._setup)
+        self._switcher.mount(self._setup)
         self._setup.display = False
 
     def _plan(self, config: RunConfig) -> Plan:
@@ -224,7 +229,7 @@ class Playground(App[None]):
 
     def _tick(self) -> None:
         """Take what has happened, draw what has changed, and come again as soon as that costs little enough."""
-        if self._leaving and not self.is_running:
+        if not self._header.is_attached:  # the screen is being taken down
             return
         watched = self.watched
         if watched is not None and watched.poll():
@@ -243,8 +248,8 @@ class Playground(App[None]):
                 self._train.ready(self.form, self.preset, state, self._refusal)
             if self._setup is not None and isinstance(watched, Own):
                 self._setup.show_run(watched.history, watched.snapshot)
-            self.query_one("#header", Header).set(self._subject(), state.shown(), self._views())
-            self.query_one("#footer", Footer).set(list(self._footer_items(state)))
+            self._header.set(self._subject(), state.shown(), self._views())
+            self._footer.set(list(self._footer_items(state)))
 
     @property
     def state(self) -> State:
@@ -265,7 +270,7 @@ class Playground(App[None]):
 
     @property
     def _view(self) -> str:
-        return self.query_one("#views", ContentSwitcher).current or "train"
+        return self._switcher.current or "train"
 
     @property
     def _shown(self) -> Widget:
@@ -478,7 +483,8 @@ class Playground(App[None]):
     # Keys: getting about --------------------------------------------------------------------------------------------
 
     def action_view(self, view: str) -> None:
-        self.query_one("#views", ContentSwitcher).current = view
+        self._mount_setup()
+        self._switcher.current = view
         if view == "train":
             self._train.focus_first()
         self._show_all()
@@ -608,13 +614,18 @@ class Playground(App[None]):
         name, _, value = typed.strip().replace("=", " ").partition(" ")
         spec = FIELDS.get(name.replace("-", "_"))
         config = self.session.snapshot.config if self.session else None
-        if spec is None or config is None or not value.strip():
+        if spec is None:
             return []
+        if config is None or not value.strip():
+            return [
+                Command(spec.name, "2", "A field of the form: change it in Setup.", lambda: self.action_view("setup"))
+            ]
         now = spec.show(config.get(spec.name))
         try:
             new = live_changes(config, {spec.name: value.strip()}).get(spec.name)
         except Refusal as refusal:
-            return [Command(f"{spec.name} cannot be {value.strip()}", "", str(refusal.faults[0].message), lambda: None)]
+            why = refusal.faults[0].message
+            return [Command(f"{spec.name} cannot be {value.strip()}", "", why, partial(self.say, why, "error"))]
         return [Command(f"{spec.name} {now} → {spec.show(new)}", "", spec.help, lambda: self.edit(spec.name, new))]
 
     # Leaving --------------------------------------------------------------------------------------------------------

@@ -87,6 +87,7 @@ class Palette(ModalScreen[Command]):
         self._commands = list(commands)
         self._offers = offers
         self._found: list[Command] = []
+        self._typed_words = ""
 
     def compose(self) -> ComposeResult:
         with Vertical(id="palette") as box:
@@ -99,12 +100,21 @@ class Palette(ModalScreen[Command]):
         self.query_one(OptionList).can_focus = False
         self._find("")
 
+    def on_key(self, event: events.Key) -> None:
+        """Letters that come before the field has the focus belong to it too."""
+        field = self.query_one(Input)
+        if event.is_printable and event.character and not field.has_focus:
+            field.insert_text_at_cursor(event.character)
+            field.focus()
+
     @on(Input.Changed)
     def _typed(self, event: Input.Changed) -> None:
         self._find(event.value)
 
     @on(Input.Submitted)
-    def _chosen(self) -> None:
+    def _chosen(self, event: Input.Submitted) -> None:
+        if event.value != self._typed_words:  # enter came before what was typed last had been looked for
+            self._find(event.value)
         at = self.query_one(OptionList).highlighted
         if at is not None and at < len(self._found):
             self.dismiss(self._found[at])
@@ -119,6 +129,7 @@ class Palette(ModalScreen[Command]):
             options.highlighted = min(max((options.highlighted or 0) + by, 0), options.option_count - 1)
 
     def _find(self, typed: str) -> None:
+        self._typed_words = typed
         words = typed.lower().split()
         begins = [c for c in self._commands if c.matches(words) and c.label.lower().startswith(typed.lower())]
         others = [c for c in self._commands if c.matches(words) and c not in begins]
@@ -134,6 +145,8 @@ class Palette(ModalScreen[Command]):
         )
         if self._found:
             options.highlighted = 0
+        else:
+            options.add_option(Option(Content.styled("no action has these words", "$text-muted"), disabled=True))
 
 
 class Jump(ModalScreen[Widget]):

@@ -1,0 +1,369 @@
+"""The playground as a person meets it: keys, overlays, real training in its session, and what it keeps."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from recording import recorded, screen_text
+from textual import events
+from textual.keys import _character_to_key, key_to_character
+from textual.pilot import Pilot
+
+from gpt_tui.core.config import Layer, resolve
+from gpt_tui.core.runs import RunRecord, Shelf
+from gpt_tui.tui import preferences
+from gpt_tui.tui.app import Playground
+from gpt_tui.tui.overlays import Help, Palette
+from gpt_tui.tui.preferences import Preferences
+from gpt_tui.tui.request import PlaygroundRequest
+from gpt_tui.tui.widgets.footer import Footer
+
+TEXT = "".join(f"ANNA:\nThe house of Anna is number {n}.\n\nBEN:\nThe river is {n}.\n\n" for n in range(80))
+SMALL: dict[str, Any] = {
+    "n_layer": 1, "n_head": 2, "n_embd": 16, "block_size": 8, "batch_size": 4, "max_iters": 100000, "warmup_iters": 4,
+    "eval_interval": 50, "eval_iters": 2, "max_new_tokens": 20, "threads": 1, "checkpoint_interval": "off",
+}  # fmt: skip
+
+
+@pytest.fixture
+def request_for(tmp_path: Path) -> Callable[..., PlaygroundRequest]:
+    text = tmp_path / "play.txt"
+    text.write_text(TEXT, encoding="utf-8")
+
+    def make(fields: dict[str, Any] | None = None, **more: Any) -> PlaygroundRequest:
+        values = {**SMALL, "dataset": str(text), **(fields or {})}
+        return PlaygroundRequest(resolve([Layer("test", values)]), tmp_path / "runs", "quick", **more)
+
+    return make
+
+
+async def until(pilot: Pilot[None], true: Callable[[], Any], seconds: float = 60) -> None:
+    """Let the program run until `true`; a test that waits in vain shows the screen."""
+    for _ in range(int(seconds / 0.05)):
+        await pilot.pause(0.05)
+        if true():
+            return
+    raise AssertionError(f"waited in vain; the screen:\n{screen_text(pilot.app)}")
+
+
+async def press(pilot: Pilot[None], *pressed: str) -> None:
+    """Press keys while a run trains. Pilot.press would wait a second each for the process to be idle."""
+    for key in pressed:
+        name = _character_to_key(key) if len(key) == 1 else key
+        pilot.app.post_message(events.Key(name, key if len(key) == 1 else key_to_character(name)))
+        await pilot.pause(0.02)
+
+
+def word(app: Playground) -> str:
+    return app.state.word
+
+
+def said(app: Playground) -> str:
+    return " ".join(notification.message for notification in app._notifications)
+
+
+def footer(app: Playground) -> str:
+    return app.query_one(Footer).content.plain
+
+
+async def test_a_run_from_first_frame_to_leaving(request_for: Callable[..., PlaygroundRequest]) -> None:
+    app = Playground(request_for())
+    async with app.run_test(size=(120, 40)) as pilot:
+        await pilot.pause()
+        assert "READY" in screen_text(app)
+        assert "space start" in footer(app)
+
+        await press(pilot, "space")
+        await until(pilot, lambda: word(app) == "TRAINING" and app.watched.history.step > 60)
+        assert "space pause" in footer(app)
+        await until(pilot, lambda: "trained · step" in screen_text(app))
+
+        await press(pilot, "space")
+        await until(pilot, lambda: word(app) == "PAUSED" and "space resume" in footer(app))
+        step = app.session.snapshot.step
+        await press(pilot, "full_stop")
+        await until(pilot, lambda: app.watched.history.step == step + 1)
+
+        await press(pilot, "colon", *"learning_rate 0.002", "enter")
+        await until(pilot, lambda: app.watched.history.edits)
+        assert app.watched.history.edits[0].changes == {"learning_rate": (0.004, 0.002)}
+
+        await press(pilot, "space")
+        await until(pilot, lambda: app.watched.history.step > step + 1)
+        await press(pilot, "w")
+        await until(pilot, lambda: any(c.reason == "asked" for c in app.watched.history.checkpoints))
+        await press(pilot, "s")
+        await until(pilot, lambda: word(app) == "STOPPED" and app.watched.history.end is not None)
+        stopped_at = app.watched.history.step
+        await until(pilot, lambda: "space resume" in footer(app))
+
+        await press(pilot, "space")
+        await until(pilot, lambda: word(app) == "TRAINING" and app.watched.history.step > stopped_at)
+        await press(pilot, "q")
+        await until(pilot, lambda: not app.is_running)
+    assert app.status == 0
+    (run,) = Shelf(app.request.runs_dir).runs()
+    assert run.state() == "stopped"
+    history = run.history()
+    assert history.steps.tolist() == list(range(1, history.step + 1)), "no step is missing, none is there twice"
+    assert run.checkpoints()[-1].step == history.step
+
+
+async def test_a_finished_run_can_go_on_longer_or_be_followed_by_a_new_one(
+    request_for: Callable[..., PlaygroundRequest],
+) -> None:
+    app = Playground(request_for({"max_iters": 20}))
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.press("space")
+        await until(pilot, lambda: word(app) == "FINISHED")
+        await until(pilot, lambda: "space new run" in footer(app))
+        await pilot.press("N")
+        await until(pilot, lambda: len(Shelf(app.request.runs_dir).runs()) == 2 and word(app) == "FINISHED")
+        await until(pilot, lambda: len(app.watched.history.steps) == 20)
+
+
+async def test_a_refused_start_is_told_in_words_and_the_program_lives_on(
+    request_for: Callable[..., PlaygroundRequest],
+) -> None:
+    app = Playground(request_for({"dataset": "/no/such/file.txt"}))
+    async with app.run_test(size=(80, 24)) as pilot:
+        app._start(app._plan(app.request.resolved.config))
+        await until(pilot, lambda: "cannot start" in screen_text(app))
+        assert "/no/such/file.txt" in screen_text(app)
+        assert "Traceback" not in screen_text(app)
+        assert word(app) == "READY"
+        assert not app.request.runs_dir.exists() or not list(app.request.runs_dir.iterdir())
+
+
+async def test_a_bad_value_in_the_palette_is_refused_in_words(request_for: Callable[..., PlaygroundRequest]) -> None:
+    app = Playground(request_for())
+    async with app.run_test(size=(120, 40)) as pilot:
+        await press(pilot, "space")
+        await until(pilot, lambda: word(app) == "TRAINING")
+        await press(pilot, "colon", *"learning_rate -1")
+        await until(pilot, lambda: "learning_rate cannot be -1" in screen_text(app))
+        await press(pilot, "escape")
+        app.edit("learning_rate", "-1")
+        await until(pilot, lambda: any(n.level == "error" for n in app.watched.history.notices))
+        await until(pilot, lambda: "learning_rate" in said(app))
+        await press(pilot, "q")
+        await until(pilot, lambda: not app.is_running)
+
+
+async def test_no_key_does_nothing_without_saying_so(request_for: Callable[..., PlaygroundRequest]) -> None:
+    app = Playground(request_for())
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.pause()
+        for key, answer in (
+            ("full_stop", "while a run is paused"),
+            ("s", "Nothing is running"),
+            ("w", "while a run is at work"),
+            ("3", "gpt-tui sample RUN" if False else "Samples"),
+            ("4", "gpt-tui sample RUN"),
+            ("5", "gpt-tui runs"),
+            ("J", "does nothing here"),
+            ("escape", "Nothing to leave"),
+            ("semicolon", "one pane"),
+            ("ctrl+c", "q saves"),
+        ):
+            await pilot.press(key)
+            await pilot.pause()
+            assert answer in said(app), key
+
+
+async def test_help_shows_the_keys_of_what_has_the_focus_and_the_same_key_closes_it(
+    request_for: Callable[..., PlaygroundRequest],
+) -> None:
+    app = Playground(request_for(open=None))
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.press("question_mark")
+        await pilot.pause()
+        assert isinstance(app.screen, Help)
+        assert "Start, pause or resume" in screen_text(app)
+        await pilot.press("question_mark")
+        await pilot.pause()
+        assert not isinstance(app.screen, Help)
+        await pilot.press("f1")
+        await pilot.pause()
+        assert isinstance(app.screen, Help)
+        await pilot.press("f1")
+        await pilot.pause()
+        assert not isinstance(app.screen, Help)
+
+
+async def test_the_palette_holds_every_action_with_its_key_and_does_it(
+    request_for: Callable[..., PlaygroundRequest],
+) -> None:
+    app = Playground(request_for())
+    async with app.run_test(size=(120, 40)) as pilot:
+        await pilot.press("colon")
+        await pilot.pause()
+        assert isinstance(app.screen, Palette)
+        found = {command.label: command.key for command in app.screen._found}
+        assert found["start"] == "space"
+        assert found["quit"] == "q"
+        assert found["crosshair"] == "x"
+        await pilot.press(*"theme gpt-tui-light", "enter")
+        await pilot.pause()
+        assert app.theme == "gpt-tui-light"
+        await pilot.press("ctrl+p", *"density", "enter")
+        await pilot.pause()
+        assert app.screen.has_class("-compact")
+
+
+async def test_views_change_by_number_and_bracket(request_for: Callable[..., PlaygroundRequest]) -> None:
+    app = Playground(request_for())
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.press("2")
+        await pilot.pause()
+        assert app._view == "setup"
+        assert "n_embd" in screen_text(app)
+        await pilot.press("1")
+        await pilot.pause()
+        assert app._view == "train"
+        await pilot.press("right_square_bracket")
+        assert app._view == "setup"
+        await pilot.press("right_square_bracket")
+        assert app._view == "train"
+
+
+@pytest.mark.parametrize("size", [(59, 24), (80, 15), (20, 5)])
+async def test_a_terminal_that_is_too_small_is_told_so(
+    request_for: Callable[..., PlaygroundRequest], size: tuple[int, int]
+) -> None:
+    app = Playground(request_for())
+    async with app.run_test(size=size) as pilot:
+        await pilot.pause()
+        words = " ".join(screen_text(app).split())
+        assert "60×16" in words
+        assert "READY" not in words
+        await pilot.resize_terminal(60, 16)
+        await pilot.pause()
+        await pilot.pause()
+        assert "READY" in screen_text(app)
+
+
+async def test_view_theme_density_and_smoothing_survive_a_restart(
+    request_for: Callable[..., PlaygroundRequest], state_dir: Path
+) -> None:
+    app = Playground(request_for())
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.press("t", "Z", "a", "2")
+        await pilot.pause()
+        theme, smoothing = app.theme, app._train.chart.smoothing
+        await pilot.press("q")
+    assert preferences.load(state_dir) == Preferences("setup", theme, True, smoothing, "steps")
+    again = Playground(request_for())
+    async with again.run_test(size=(80, 24)) as pilot:
+        await pilot.pause()
+        await pilot.pause()
+        assert (again.theme, again._view, again._train.chart.smoothing) == (theme, "setup", smoothing)
+        assert again.screen.has_class("-compact")
+
+
+@pytest.mark.parametrize("content", ["", "{", "[1]", '{"theme": 5, "view": "nowhere", "smoothing": 7.5}', "\x00\xff"])
+async def test_a_broken_preferences_file_is_ignored(
+    request_for: Callable[..., PlaygroundRequest], state_dir: Path, content: str
+) -> None:
+    (state_dir / "playground.json").write_text(content, encoding="latin-1")
+    app = Playground(request_for())
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.pause()
+        assert "READY" in screen_text(app)
+
+
+@pytest.fixture
+def recorded_run(request_for: Callable[..., PlaygroundRequest]) -> tuple[PlaygroundRequest, Path]:
+    """A run's directory on the shelf, with a recorded log of 120 steps that has no end."""
+    request = request_for(open="old")
+    config = request.resolved.config
+    events = recorded(120)
+    record = RunRecord(
+        versions={}, platform="", cpu="", device="cpu", dtype="float32", threads=1, dataset=events[0].dataset,
+        source="", tokenizer={}, parameters=607_000, ladder={}, passage="", created="2026-11-20T14:25:01Z",
+    )  # fmt: skip
+    with Shelf(request.runs_dir).create(config, "old", record) as writer:
+        for event in events:
+            writer.append(event)
+    return request, request.runs_dir / "old" / "events.jsonl"
+
+
+async def test_a_run_of_another_process_is_followed_as_it_grows_without_torch(
+    recorded_run: tuple[PlaygroundRequest, Path],
+) -> None:
+    request, log = recorded_run
+    app = Playground(request)
+    async with app.run_test(size=(120, 40)) as pilot:
+        await until(pilot, lambda: "120/600" in screen_text(app))
+        assert word(app) == "INTERRUPTED"
+        with log.open("a", encoding="utf-8") as file:
+            for event in recorded(150)[len(recorded(120)) :]:
+                file.write(event.to_json() + "\n")
+        await until(pilot, lambda: "150/600" in screen_text(app))
+        await pilot.press("question_mark")
+        await pilot.pause()
+        assert "Move the crosshair" in screen_text(app), "the chart has the focus"
+
+
+async def test_a_run_that_is_not_there_is_refused_in_words(request_for: Callable[..., PlaygroundRequest]) -> None:
+    app = Playground(request_for(open="nowhere"))
+    async with app.run_test(size=(80, 24)) as pilot:
+        await until(pilot, lambda: "nowhere" in said(app))
+        assert word(app) == "READY"
+
+
+async def test_copying_gives_the_text_of_the_focused_pane(recorded_run: tuple[PlaygroundRequest, Path]) -> None:
+    app = Playground(recorded_run[0])
+    async with app.run_test(size=(120, 40)) as pilot:
+        await until(pilot, lambda: "120/600" in screen_text(app))
+        await pilot.press("semicolon", "t")
+        await pilot.pause()
+        assert app.focused is app._train.trained
+        await pilot.press("y")
+        await pilot.pause()
+        assert app.clipboard.startswith("ROMEO:\nWhat, in the counsel")
+        assert "copied: trained" in said(app)
+
+
+async def test_ascii_draws_no_other_character(recorded_run: tuple[PlaygroundRequest, Path]) -> None:
+    import dataclasses
+
+    app = Playground(dataclasses.replace(recorded_run[0], ascii=True))
+    async with app.run_test(size=(160, 50)) as pilot:
+        await until(pilot, lambda: "120/600" in screen_text(app))
+        await pilot.press("question_mark")
+        await pilot.pause()
+        filters = app.get_line_filters()
+        drawn = app.screen._compositor.render_strips()
+        plain = "".join(
+            s.text for strip in drawn for s in strip.apply_filter(filters[-1], app.screen.styles.background)
+        )
+        assert [c for c in plain if not c.isascii()] == []
+        assert "keys: loss" in plain
+
+
+def test_the_first_frame_is_painted_before_torch_is_imported(
+    request_for: Callable[..., PlaygroundRequest], tmp_path: Path
+) -> None:
+    code = (
+        "import asyncio, sys\nfrom pathlib import Path\nfrom gpt_tui.core.config import resolve\n"
+        "from gpt_tui.tui.request import PlaygroundRequest\nassert 'textual' not in sys.modules\n"
+        "from gpt_tui.tui.app import Playground\n"
+        "async def main():\n"
+        "    app = Playground(PlaygroundRequest(resolve([]), Path(sys.argv[1])))\n"
+        "    async with app.run_test(size=(80, 24)) as pilot:\n"
+        "        await pilot.pause(0.3)\n"
+        "        await pilot.press('2')\n"
+        "        await pilot.pause(0.3)\n"
+        "        print('torch' in sys.modules)\n"
+        "asyncio.run(main())\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path / "runs")], capture_output=True, text=True, check=False
+    )
+    assert done.stdout.strip() == "False", done.stderr
