@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import pty
 import shutil
 import subprocess
 import sys
@@ -15,7 +14,7 @@ import pytest
 
 from gpt_tui.cli import main
 from gpt_tui.cli.arguments import COMMANDS, MAIN, parse
-from gpt_tui.console import Console, Output, cut, display_width, printable
+from gpt_tui.console import Column, Console, Output, cut, display_width, printable, table
 from gpt_tui.core.config import FIELDS, RunConfig
 from program import command, environment, run
 
@@ -61,6 +60,7 @@ def test_everything_wrong_is_told_at_once_and_nothing_is_written(tmp_path: Path)
         tmp_path,
         "--headless", "--n-layr", "6", "--learning-rate", "fast", "--n-head", "0", "--json=3", "--bias",
         "--target-loss", "nan", "--max-seconds", "-5", "--preset", "quik", "--config", "absent.toml", "surplus",
+        "--dataset", "shakespere",
     )  # fmt: skip
     assert done.returncode == 2
     assert done.stdout == ""
@@ -69,10 +69,11 @@ def test_everything_wrong_is_told_at_once_and_nothing_is_written(tmp_path: Path)
     told = {line.removeprefix("gpt-tui: ").split(" ")[0].rstrip(":") for line in lines}
     assert told == {
         "--n-layr", "--learning-rate", "--n-head", "--json", "--bias", "--target-loss", "--max-seconds", "preset",
-        "absent.toml", "surplus",
+        "absent.toml", "surplus", "dataset",
     }  # fmt: skip
     assert "did you mean --n-layer?" in done.stderr
     assert "did you mean quick?" in done.stderr
+    assert "Did you mean shakespeare?" in done.stderr
     assert list(tmp_path.iterdir()) == []
 
 
@@ -337,7 +338,7 @@ def test_a_terminal_that_knows_few_characters_gets_escapes() -> None:
 
 
 def test_a_closed_standard_output_is_no_error(tmp_path: Path) -> None:
-    shell = " ".join(f"'{word}'" for word in command("--help"))
+    shell = " ".join(f"'{word}'" for word in command("--version"))
     for redirection in (">&-", "| true", "2>&-"):
         done = subprocess.run(
             ["sh", "-c", f"{shell} {redirection}"],
@@ -346,19 +347,30 @@ def test_a_closed_standard_output_is_no_error(tmp_path: Path) -> None:
         assert (done.returncode, done.stderr) == (0, "")
 
 
-def test_a_table_fits_the_terminal(tmp_path: Path) -> None:
-    from gpt_tui.console import Column, table
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no device that is always full")
+def test_a_full_disk_behind_standard_output_is_told(tmp_path: Path) -> None:
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(
+            command("presets", "--json"), stdout=full, stderr=subprocess.PIPE, env=environment(tmp_path), timeout=60,
+            text=True, check=False,
+        )  # fmt: skip
+    assert done.returncode == 1
+    assert done.stderr.startswith("gpt-tui: standard output cannot be written any more")
+    assert len(done.stderr.splitlines()) == 1
+
+
+@pytest.mark.skipif(os.name == "nt", reason="there is no pseudo-terminal to print to")
+def test_a_table_fits_the_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    import pty
 
     columns = (Column("name"), Column("state", keep=5), Column("created", keep=1))
     rows = [("a-very-long-name-of-a-run-that-nobody-reads", "finished", "2026-11-20 07:45")]
-    main, other = pty.openpty()
-    os.environ["COLUMNS"] = "30"
-    try:
-        with os.fdopen(other, "w", encoding="utf-8") as stream:
-            narrow = table(columns, rows, Output(stream))
-    finally:
-        del os.environ["COLUMNS"]
-        os.close(main)
+    ours, theirs = pty.openpty()
+    monkeypatch.setenv("COLUMNS", "30")
+    monkeypatch.setenv("TERM", "xterm")
+    with os.fdopen(theirs, "w", encoding="utf-8") as stream:
+        narrow = table(columns, rows, Output(stream))
+    os.close(ours)
     plain = narrow.replace("\x1b[1m", "").replace("\x1b[0m", "")
     assert max(map(display_width, plain.splitlines())) <= 30
     assert "finished" in plain

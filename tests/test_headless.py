@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import pty
 import random
 import shutil
 import signal
@@ -312,6 +311,8 @@ def test_a_reader_that_leaves_does_not_stop_the_run(trained: Trained) -> None:
 
 @pytest.mark.skipif(os.name == "nt", reason="there is no pseudo-terminal to watch")
 def test_a_terminal_gets_one_live_line_that_is_gone_at_the_end(trained: Trained) -> None:
+    import pty
+
     ours, theirs = pty.openpty()
     process = subprocess.Popen(
         command("--headless", "--fork", "first", "--max-iters", "300", "--eval-interval", "100"),

@@ -193,8 +193,14 @@ def cut(text: str, columns: int) -> str:
 
 
 def wrap(text: str, width: int, indent: str = "") -> str:
+    """`text` in lines of at most `width` columns; a word that is longer, such as a path, stays whole."""
     return textwrap.fill(
-        text, width=max(width, 20), initial_indent=indent, subsequent_indent=indent, break_on_hyphens=False
+        text,
+        width=max(width, 20),
+        initial_indent=indent,
+        subsequent_indent=indent,
+        break_on_hyphens=False,
+        break_long_words=False,
     )
 
 

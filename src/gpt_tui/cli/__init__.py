@@ -6,9 +6,11 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from gpt_tui import __version__
+from gpt_tui.console import Console
+
 if TYPE_CHECKING:
     from gpt_tui.cli.arguments import Arguments
-    from gpt_tui.console import Console
 
 SUCCESS, FAILURE, WRONG_REQUEST, INTERRUPTED = 0, 1, 2, 130
 
@@ -16,16 +18,11 @@ SUCCESS, FAILURE, WRONG_REQUEST, INTERRUPTED = 0, 1, 2, 130
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the program with these arguments (the process's own by default) and return its exit status."""
     argv = list(sys.argv[1:] if argv is None else argv)
-    if argv == ["--version"]:  # answered before anything else is imported
-        from gpt_tui import __version__
-
-        print(f"gpt-tui {__version__}")
-        return SUCCESS
-    from gpt_tui.console import Console
-
     console = Console.standard()
     try:
-        return _obey(argv, console)
+        status = _obey(argv, console)
+        # A run is safe in its directory; anything else that was asked for is not there now.
+        return FAILURE if console.out.lost and status == SUCCESS and "--headless" not in argv else status
     except KeyboardInterrupt:
         console.warn("gpt-tui: interrupted")
         return INTERRUPTED
@@ -39,6 +36,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _obey(argv: list[str], console: Console) -> int:
+    if argv == ["--version"]:  # answered before anything that takes time is imported
+        return _tell_version(console)
     from gpt_tui.core.errors import GptTuiError, Refusal
 
     try:
@@ -51,7 +50,7 @@ def _obey(argv: list[str], console: Console) -> int:
             console.layout(help_text(arguments.command, console.out))
             return SUCCESS
         if "version" in arguments:
-            return main(["--version"])
+            return _tell_version(console)
         return _open_door(arguments, console)
     except Refusal as refusal:
         for fault in refusal.faults:
@@ -60,6 +59,11 @@ def _obey(argv: list[str], console: Console) -> int:
     except GptTuiError as error:
         console.warn(f"gpt-tui: {error}")
         return FAILURE
+
+
+def _tell_version(console: Console) -> int:
+    console.data(f"gpt-tui {__version__}")
+    return SUCCESS
 
 
 def _open_door(arguments: Arguments, console: Console) -> int:

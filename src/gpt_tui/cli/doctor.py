@@ -167,7 +167,7 @@ def _report(findings: Findings, console: Console) -> str:
     output = console.out
     blocks = []
     for subject, facts in findings.facts.items():
-        lines = [f"  {name.ljust(16)}{_show(name, value)}" for name, value in facts.items()]
+        lines = [_line(name, _show(name, value), output.prose_width) for name, value in facts.items()]
         blocks.append("\n".join([output.bold(subject), *lines]))
     if findings.problems:
         told = [wrap(one_line(problem), output.prose_width, "  ") for problem in findings.problems]
@@ -175,6 +175,11 @@ def _report(findings: Findings, console: Console) -> str:
     else:
         blocks.append("Nothing is wrong.")
     return "\n\n".join(blocks)
+
+
+def _line(name: str, value: str, width: int) -> str:
+    indent = " " * 18
+    return f"  {name}".ljust(len(indent)) + wrap(value, width, indent).removeprefix(indent)
 
 
 def _show(name: str, value: Any) -> str:

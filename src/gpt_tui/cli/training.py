@@ -120,7 +120,9 @@ def read_order(arguments: Arguments) -> Order:
         else:
             if arguments.command.name == "open" and arguments.words:
                 find_run(arguments.words[0], "run", runs_dir)
-            resolved = _settle(layers, broken=bool(faults))
+            broken = bool(faults)
+            faults += _dataset_faults(layers)
+            resolved = _settle(layers, broken=broken)
     except Refusal as refusal:
         faults += refusal.faults
     if resolved.config.data.dataset == "-" and "headless" not in arguments and "print-config" not in arguments:
@@ -208,6 +210,21 @@ def _settle(layers: list[Layer], *, broken: bool) -> Resolved:
     if own := [fault for fault in faults if fault.field in unsound]:
         raise Refusal(own)
     return resolve([])
+
+
+def _dataset_faults(layers: list[Layer]) -> tuple[Fault, ...]:
+    """What is wrong with a dataset that is neither a name nor anything there; what it holds shows when it is read."""
+    from gpt_tui.core.data import DATASET_NAMES, STANDARD_INPUT, load_dataset
+
+    name = next((layer.values["dataset"] for layer in reversed(layers) if "dataset" in layer.values), "auto")
+    if not isinstance(name, str) or not name or name in (*DATASET_NAMES, STANDARD_INPUT):
+        return ()
+    if not Path(name).expanduser().exists():
+        try:
+            load_dataset(name)
+        except Refusal as refusal:
+            return refusal.faults
+    return ()
 
 
 def find_run(spec: str, label: str, runs_dir: Path) -> tuple[Run, int | None]:
