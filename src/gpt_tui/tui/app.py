@@ -332,7 +332,7 @@ class Playground(App[None]):
 
     def _owners(self) -> list[str]:
         """The owners of keys, from what has the focus outwards, without the app."""
-        focused = self.focused
+        focused = self.screen_stack[0].focused
         chain = focused.ancestors_with_self if focused is not None else []
         return [owner for node in chain for owner in getattr(node, "KEYS", ())]
 
@@ -571,7 +571,7 @@ class Playground(App[None]):
     def action_help(self) -> None:
         owners = self._owners()
         subject = getattr(self.focused, "label", "") or VIEWS[self._view]
-        self.push_screen(Help(subject, [a for owner in [*owners, "app"] for a in keys.of(owner)]))
+        self.push_screen(Help(subject, [a for owner in owners for a in keys.of(owner)], keys.of("app")))
 
     def action_help_quit(self) -> None:
         self.say("q saves the run and leaves; y copies.")

@@ -141,7 +141,7 @@ ACTIONS: tuple[Action, ...] = (
         "before_after",
         ("b",),
         "before/after",
-        "Show the untrained sample, or the newest, where there is room for one.",
+        "Show the untrained sample or the newest, where only one fits.",
         "train",
         "samples",
         60,

@@ -20,7 +20,7 @@ from gpt_tui.tui.keys import GROUPS, Action, grouped
 
 
 class Help(ModalScreen[None]):
-    """The keys of what has the focus. The key that opened it closes it; the views' keys do so too."""
+    """The keys of what has the focus, and then the program's. The key that opened it closes it."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape,question_mark,f1,q,enter,space", "dismiss", show=False),
@@ -28,10 +28,10 @@ class Help(ModalScreen[None]):
         Binding("k,up", "up", show=False),
     ]
 
-    def __init__(self, subject: str, actions: Iterable[Action]) -> None:
+    def __init__(self, subject: str, own: Iterable[Action], general: Iterable[Action]) -> None:
         super().__init__()
         self._subject = subject
-        self._actions = list(actions)
+        self._own, self._general = list(own), list(general)
 
     def compose(self) -> ComposeResult:
         with VerticalScroll(id="help") as box:
@@ -40,9 +40,9 @@ class Help(ModalScreen[None]):
             yield Static(self._text(), markup=False)
 
     def _text(self) -> Content:
-        keys = max((len(action.shown) for action in self._actions), default=0)
+        keys = max(len(action.shown) for action in self._own + self._general)
         lines: list[Content] = []
-        for group, members in grouped(self._actions).items():
+        for group, members in [*grouped(self._own).items(), *grouped(self._general).items()]:
             lines.append(Content.styled(GROUPS[group], "bold $accent"))
             lines += [
                 Content.assemble("  ", (f"{action.shown:<{keys}}", "bold"), "  ", action.help) for action in members
@@ -137,9 +137,12 @@ class Palette(ModalScreen[Command]):
         options = self.query_one(OptionList)
         options.clear_options()
         label = max((len(c.label) for c in self._found), default=0)
+        key = max((len(c.key) for c in self._found), default=0) + 2
         options.add_options(
             Option(
-                Content.assemble((f"{c.key:<7}", "bold $accent"), f"{c.label:<{label}}", "  ", (c.help, "$text-muted"))
+                Content.assemble(
+                    (f"{c.key:<{key}}", "bold $accent"), f"{c.label:<{label}}", "  ", (c.help, "$text-muted")
+                )
             )
             for c in self._found
         )
