@@ -320,7 +320,9 @@ def test_the_entropy_is_the_cost_of_the_validation_split_given_the_training_spli
 
 
 def test_the_entropy_of_the_dataset_lies_far_under_what_a_few_characters_tell():
-    assert 0.5 < masque.entropy(masque.text()) < 1
+    entropy = masque.entropy(masque.text())
+    assert 0.5 < entropy < 1
+    assert entropy == pytest.approx(masque.ENTROPY, abs=1e-9)
 
 
 def test_the_empty_text_is_certain_and_has_no_entropy():

@@ -168,7 +168,7 @@ def _with_source_rung(ladder: Ladder, entry: Entry, watch: Watch) -> Ladder:
     if entry.sha256 != masque.SHA256 or len(entry.tokens) != entry.characters:
         return ladder
     watch.check()
-    return Ladder({**ladder.rungs, SOURCE_RUNG: float(masque.entropy(masque.text()))}, ladder.note)
+    return Ladder({**ladder.rungs, SOURCE_RUNG: masque.ENTROPY}, ladder.note)
 
 
 def _tokens(source: Source, kind: str, cache: Cache, watch: Watch) -> tuple[Entry, tuple[str, ...]]:
