@@ -234,6 +234,12 @@ class TestBesideARun:
         form.undo()
         assert form.values["n_layer"] == 6
 
+    def test_what_auto_stood_for_in_the_run_is_no_change_to_undo(self) -> None:
+        form = fresh()
+        form.follow(RunConfig().replace(dataset="masque"))
+        assert form.values["dataset"] == "masque"
+        assert not form.can_undo
+
     def test_a_request_that_the_run_refused_is_given_up(self) -> None:
         form = fresh()
         form.follow(RunConfig())
@@ -269,19 +275,28 @@ class TestCommandLine:
         expected = "gpt-tui --headless --preset nanogpt-cpu --n-layer 6 --prompt 'O, what'\"'\"'s here?'"
         assert form.command_line() == expected
 
+    @pytest.fixture
+    def odd_files(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+        """Texts with names that a shell or a command line could misread, in the present folder."""
+        names = ["a b.txt", "--bias", "-1", "$HOME", "it's.txt", "é.txt"]
+        for name in names:
+            (tmp_path / name).write_text("To be, or not to be.\n" * 50, encoding="utf-8")
+        monkeypatch.chdir(tmp_path)
+        return names
+
     @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
     @given(data=st.data())
-    def test_running_it_gives_the_same_config(self, data: st.DataObject) -> None:
+    def test_running_it_gives_the_same_config(self, odd_files: list[str], data: st.DataObject) -> None:
         form = fresh()
         for _ in range(data.draw(st.integers(0, 12))):
             name = data.draw(st.sampled_from(["preset", "prompt", "dataset", *FIELDS]))
             if name == "preset":
                 form.choose_preset(data.draw(st.sampled_from(list(PRESETS))))
-            elif name in ("prompt", "dataset"):
-                text = st.text(
-                    st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1, max_size=9
-                )
+            elif name == "prompt":
+                text = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=9)
                 form.set(name, data.draw(text | st.sampled_from(["-", "--bias", "-1", "$HOME", "a b", "\n"])))
+            elif name == "dataset":
+                form.set(name, data.draw(st.sampled_from(["auto", "masque", *odd_files])))
             else:
                 form.set(name, form.stepped(name, data.draw(st.sampled_from([-1, 1]))))
         if form.config is not None:

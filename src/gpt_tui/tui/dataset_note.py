@@ -15,6 +15,8 @@ from gpt_tui.tui import figures
 if TYPE_CHECKING:
     from gpt_tui.core.data import DatasetInfo
 
+STANDARD_INPUT = "-"
+NO_STANDARD_INPUT = "standard input is read by gpt-tui --headless only; name a dataset, a file or a folder"
 WHOLE_BYTES = 64 << 20  # a larger file is not read just to say what it holds
 
 
@@ -36,13 +38,13 @@ def look_up(
 
     Raises Stopped where `should_stop` said so.
     """
-    from gpt_tui.core.data import DATASET_NAMES, STANDARD_INPUT, Stopped, list_datasets, load_dataset
+    from gpt_tui.core.data import DATASET_NAMES, Stopped, list_datasets, load_dataset
 
     def note(words: str, facts: DatasetFacts | None = None, fault: str = "") -> DatasetNote:
         return DatasetNote(name, tokenizer, words, facts, fault)
 
     if name == STANDARD_INPUT:
-        return note("", fault="standard input is read by gpt-tui --headless only; name a dataset, a file or a folder")
+        return note("", fault=NO_STANDARD_INPUT)
     meant = "shakespeare" if name == "auto" else name
     info = None
     if meant in DATASET_NAMES:

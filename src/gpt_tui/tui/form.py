@@ -16,6 +16,7 @@ from typing import Any
 from gpt_tui.core import shapes
 from gpt_tui.core.config import (
     FIELDS,
+    SECTIONS,
     DatasetFacts,
     FieldSpec,
     Resolved,
@@ -79,6 +80,15 @@ class Form:
     @property
     def faults(self) -> list[Fault]:
         return self._faults
+
+    @property
+    def draft(self) -> RunConfig:
+        """The fields put together, whether they go together or not: enough to count what they cost."""
+        sections = {
+            section: model(**{name: self._values[name] for name in model.model_fields})
+            for section, model in SECTIONS.items()
+        }
+        return RunConfig(**sections)
 
     def changed(self) -> dict[str, tuple[Any, Any]]:
         """Fields that differ from the preset's: {name: (the preset's value, the form's)}."""
@@ -186,7 +196,9 @@ class Form:
         now = run.flat()
         if before is None:
             differs = {name: now[name] for name, value in self._values.items() if value != now[name]}
-            if differs:
+            if set(differs) == {"dataset"} and self._values["dataset"] == "auto":
+                self._take(differs, self.preset)  # what auto stood for is no change that a person made
+            elif differs:
                 self._change(differs)
             return
         if run == before:

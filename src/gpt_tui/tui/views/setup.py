@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from textual import events
 from textual.app import ComposeResult
 from textual.binding import BindingType
-from textual.containers import Container, Vertical, VerticalScroll
+from textual.containers import Container, Vertical
 from textual.content import Content
 from textual.geometry import Region, Spacing
 from textual.message import Message
@@ -35,14 +35,13 @@ from gpt_tui.core.device import physical_cores
 from gpt_tui.core.errors import Fault, Refusal
 from gpt_tui.core.presets import PRESETS, find_preset
 from gpt_tui.tui import keys
-from gpt_tui.tui.dataset_note import DatasetNote, LookUps
+from gpt_tui.tui.dataset_note import NO_STANDARD_INPUT, STANDARD_INPUT, DatasetNote, LookUps
 from gpt_tui.tui.form import Form, count_cost
 from gpt_tui.tui.plain import one_line
 from gpt_tui.tui.views.dataset_screen import DatasetScreen
 from gpt_tui.tui.widgets import field_help
 from gpt_tui.tui.widgets.field_row import LINE_END, Columns, FieldRow, RowText
-from gpt_tui.tui.widgets.line import Line
-from gpt_tui.tui.widgets.pane import Pane
+from gpt_tui.tui.widgets.form_parts import BesidePane, FilterInput, FormPane, SectionTitle
 
 if TYPE_CHECKING:
     from gpt_tui.core.runs import History
@@ -53,7 +52,7 @@ ON = ("PREPARING", "TRAINING", "PAUSED")
 NEAR = 0.1  # a speed this near to the one that is shown is not worth showing again
 REST = 0.5  # seconds without a further press after which a stepped value is asked of the run
 SLIM, TWO, THREE = 78, 100, 150  # columns from which the help needs less room, and the view has two, three
-TALL = 36  # lines from which two columns have room for a help that lists
+TALL = 36  # lines from which two columns have room for what is set as well
 
 
 @dataclass(frozen=True)
@@ -65,41 +64,6 @@ class _Seen:
     run_name: str = ""
     errors: int = 0
     speed: float | None = None
-
-
-class FormPane(VerticalScroll, can_focus=True, inherit_bindings=False):
-    """Holds the rows, and the focus while no field is edited."""
-
-    KEYS: ClassVar[tuple[str, ...]] = ()
-    label = "form"
-    letter = "f"
-    copied = ""
-
-
-class SectionTitle(Line):
-    """The name of a section, with a rule to the right edge."""
-
-    DEFAULT_CSS = "SectionTitle { width: 1fr; }"
-
-    def __init__(self, section: str) -> None:
-        super().__init__(classes="section")
-        self.section = section
-
-    def on_resize(self) -> None:
-        title = f" {self.section} "
-        rule = "─" * max(0, self.size.width - len(title) - 2)
-        self.show(Content.assemble(("─", "$border-blurred"), (title, "$foreground-muted"), (rule, "$border-blurred")))
-
-
-class FilterInput(Input):
-    """Words that a row's name must have. enter keeps them and returns to the form, esc shows every row again."""
-
-    BINDINGS: ClassVar[list[BindingType]] = keys.bindings("filter")
-    KEYS: ClassVar[tuple[str, ...]] = ("filter",)
-
-    def action_leave_filter(self) -> None:
-        self.value = ""
-        self.post_message(self.Submitted(self, ""))
 
 
 class SetupView(Widget):
@@ -144,9 +108,9 @@ class SetupView(Widget):
         self.cache_dir = cache_dir
         self.flops_per_second = flops_per_second
         self.pane = FormPane(id="form")
-        self.help_pane = Pane("help", "h", id="field-help")
-        self.cost_pane = Pane("cost", "o", id="field-cost")
-        self.changes_pane = Pane("changes", "a", id="form-changes")
+        self.help_pane = BesidePane("help", "h", id="field-help")
+        self.cost_pane = BesidePane("cost", "o", id="field-cost")
+        self.changes_pane = BesidePane("changes", "a", id="form-changes")
         self.filter_input = FilterInput(placeholder="letters of a field's name", compact=True, id="filter")
         self.filter_input.can_focus = False
         self._rows = {name: FieldRow(name, _columns(name)) for name in _order()}
@@ -200,6 +164,9 @@ class SetupView(Widget):
             for name in self.form.give_up():
                 self._refused[name] = one_line(errors[-1].text)
             self._sent.clear()
+        if config is None:
+            self._refused.clear()
+        self._look_up_anew()
         self._draw()
 
     def reveal_fault(self) -> bool:
@@ -249,12 +216,10 @@ class SetupView(Widget):
         self.set_class(event.size.height < TALL, "-short")
         self.set_class(TWO <= width < THREE, "-two")
         self.set_class(width >= THREE, "-three")
-        self.call_after_refresh(self._settle)
+        self.call_after_refresh(self._reveal)
 
-    def _settle(self) -> None:
-        """Once the panes have their widths."""
-        self._draw()
-        self._reveal()
+    def on_beside_pane_resized(self) -> None:
+        self._draw_beside()
 
     # The dataset -----------------------------------------------------------------------------------------------------
 
@@ -265,6 +230,11 @@ class SetupView(Widget):
             self._note = DatasetNote(name, tokenizer, "")
             self.form.know(None)
         self._look_ups.ask(name, tokenizer)
+
+    def _look_up_anew(self) -> None:
+        """Where another dataset or tokenizer has been chosen."""
+        if (self.form.values["dataset"], self.form.values["tokenizer"]) != (self._note.name, self._note.tokenizer):
+            self._look_up()
 
     def on_setup_view_known(self, message: Known) -> None:
         note = message.note
@@ -280,9 +250,10 @@ class SetupView(Widget):
     # Drawing ---------------------------------------------------------------------------------------------------------
 
     def _changed(self, look_up: bool = True) -> None:
+        if look_up:
+            self._look_up_anew()
         values = self.form.values
-        if look_up and (values["dataset"], values["tokenizer"]) != (self._note.name, self._note.tokenizer):
-            self._look_up()
+        self._refused = {name: why for name, why in self._refused.items() if self.form.refusal(name, values[name])}
         self._draw()
         self.post_message(self.Changed())
 
@@ -350,15 +321,13 @@ class SetupView(Widget):
         form = self.form
         self.help_pane.set_title(self._at)
         self.help_pane.set_text(self._help())
-        if form.config is None:
-            self.cost_pane.set_text(field_help.of_faults(form.faults))
-        else:
-            cost = count_cost(form.config, form.facts, self.flops_per_second, physical_cores)
-            changed = len(form.changed())
-            unlike = f"{changed} changed" if changed else f"as {form.preset}"
-            name = form.facts.name if form.facts else ""
-            steps, width = form.config.training.max_iters, self.cost_pane.scrollable_content_region.width
-            self.cost_pane.set_text(field_help.of_cost(cost, steps, name, unlike, width, self.has_class("-one")))
+        cost = count_cost(form.draft, form.facts, self.flops_per_second, physical_cores)
+        changed = len(form.changed())
+        unlike = f"{changed} changed" if changed else f"as {form.preset}"
+        name = form.facts.name if form.facts else ""
+        steps, width = form.values["max_iters"], self.cost_pane.scrollable_content_region.width
+        brief = self.has_class("-one")
+        self.cost_pane.set_text(field_help.of_cost(cost, steps, name, unlike, self.faults, width, brief))
         self.changes_pane.set_title("what is set", "y copies the command")
         self.changes_pane.set_text(field_help.of_changes(form, self.changes_pane.scrollable_content_region.width))
 
@@ -449,7 +418,6 @@ class SetupView(Widget):
             return
         if self._at == PRESET:
             self.form.choose_preset(self.form.stepped_preset(direction))
-            self._refused.clear()
             self._changed()
             return
         self._set(self._at, self.form.stepped(self._at, direction), REST)
@@ -484,7 +452,6 @@ class SetupView(Widget):
         if asked is None:
             self.notify("nothing to undo", markup=False)
             return
-        self._refused.clear()
         for name in asked:
             self._ask(name)
         self._changed()
@@ -601,6 +568,9 @@ class SetupView(Widget):
 
     def action_show_dataset(self) -> None:
         values = self.form.values
+        if values["dataset"] == STANDARD_INPUT:
+            self.notify(NO_STANDARD_INPUT, severity="warning", markup=False)
+            return
         self.app.push_screen(
             DatasetScreen(values["dataset"], values["tokenizer"], self.cache_dir), lambda _: self._look_up()
         )

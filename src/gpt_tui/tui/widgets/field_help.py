@@ -41,9 +41,9 @@ def of_field(spec: FieldSpec, value: Any, in_preset: Any, width: int, brief: boo
         ("default", shown[2]),
         ("changes", "live: a run that is on, at its next step" if spec.live else "needs a new run"),
     ]
-    told = [Content(text) for text in (spec.help, spec.why) if text]
+    paragraphs = [Content(text) for text in (spec.help, spec.why) if text]
     names = _joined(("", spec.flag), ("", spec.environment))
-    return Content("\n\n").join([*told, _facts(rows, width), names])
+    return Content("\n\n").join([*paragraphs, _facts(rows, width), names])
 
 
 def of_preset(preset: Preset, width: int, brief: bool) -> Content:
@@ -58,8 +58,13 @@ def of_preset(preset: Preset, width: int, brief: bool) -> Content:
     return Content("\n\n").join([Content(preset.summary), Content(what), _facts(rows, width)])
 
 
-def of_cost(cost: Cost, max_iters: int, name: str, unlike: str, width: int, brief: bool) -> Content:
-    """What a configuration takes. name: of its dataset. unlike: how far it is from its preset, in words."""
+def of_cost(
+    cost: Cost, max_iters: int, name: str, unlike: str, faults: Sequence[Fault], width: int, brief: bool
+) -> Content:
+    """What a configuration takes, and why it cannot start where there are faults.
+
+    name: of its dataset. unlike: how far it is from its preset, in words.
+    """
     parameters, memory = figures.count(cost.parameters), figures.size(cost.memory)
     flops = _with_unit(figures.count(cost.flops), "FLOP")
     epochs = "" if cost.epochs is None else f"{_times(cost.epochs)} epochs"
@@ -69,7 +74,7 @@ def of_cost(cost: Cost, max_iters: int, name: str, unlike: str, width: int, brie
         second = ["time unknown until a run has been seen here", epochs, unlike]
         if cost.seconds is not None:
             second[0] = f"{about}{_step_time(cost.seconds)} a step, {figures.duration(cost.seconds * max_iters)} in all"
-        return _lines(_fitting(first, width), _fitting(filter(None, second), width))
+        return _lines(_fitting(first, width), _of_faults(faults) or _fitting(filter(None, second), width))
     rows = [
         ("parameters", f"{cost.parameters:,} (vocabulary {cost.vocab_size}{'' if cost.vocab_known else ', assumed'})"),
         ("memory", f"about {memory}"),
@@ -82,15 +87,13 @@ def of_cost(cost: Cost, max_iters: int, name: str, unlike: str, width: int, brie
         basis = "as measured here" if cost.measured else "estimated"
         rows.append(("in all", f"{figures.duration(cost.seconds * max_iters)}, {basis}"))
     rows += [("reads", f"{epochs} of {one_line(name)}")] if epochs else []
-    return _facts([*rows, ("preset", unlike)], width)
+    listed = _facts([*rows, ("preset", unlike)], width)
+    return _lines(_of_faults(faults), listed) if faults else listed
 
 
-def of_faults(faults: Sequence[Fault]) -> Content:
-    """Why there is no cost to tell, and no run to start."""
+def _of_faults(faults: Sequence[Fault]) -> Content:
     names = ", ".join(dict.fromkeys(fault.field for fault in faults))
-    return Content.assemble(
-        ("✕ this cannot start yet: ", "$text-error"), names, ("  (x goes there)", "$foreground-muted")
-    )
+    return Content.styled(f"✕ cannot start: {names} (x goes there)" if names else "", "$text-error")
 
 
 def of_changes(form: Form, width: int) -> Content:
@@ -158,5 +161,5 @@ def _facts(rows: Sequence[tuple[str, str]], width: int) -> Content:
 
 def height_of(content: Content, width: int) -> int:
     """Lines that a text takes on so many columns."""
-    lines = content.split("\n", allow_blank=True) if width > 0 else []
-    return sum(max(1, len(line.wrap(width))) for line in lines)
+    paragraphs = content.split("\n", allow_blank=True) if width > 0 else []
+    return sum(max(1, len(paragraph.wrap(width))) for paragraph in paragraphs)

@@ -53,14 +53,14 @@ class RowText:
 
 @dataclass(frozen=True)
 class Columns:
-    """Where a row's parts stand: the name from 1 on, then ◂, the value and ▸."""
+    """Where a row's parts stand: the cursor, the name and a space, then ◂, the value, ▸ and a space."""
 
     name: int
     value: int
 
     @property
     def value_at(self) -> int:
-        return self.name + 2
+        return self.name + 3
 
     @property
     def rest_at(self) -> int:
@@ -184,7 +184,7 @@ class FieldRow(Widget):
         text, width = self.text, self.columns.value
         shown = one_line(text.value)
         if text.left:  # a long text takes what the rest of the row leaves
-            width = max(width, room - rest - 4)
+            width = max(width, room - rest - 3)
         cell = Content(shown).truncate(width, ellipsis=True)
         cell = cell.pad_right(width - cell.cell_length) if text.left else cell.pad_left(width - cell.cell_length)
         style = (
@@ -229,7 +229,7 @@ class FieldRow(Widget):
         self.post_message(self.Pressed(self, self._part(event.x, event.y), event.chain > 1))
 
     def _part(self, x: int, y: int) -> Part:
-        at, last = self.columns.value_at - 1, self.columns.rest_at - 1
+        at, last = self.columns.value_at - 1, self.columns.rest_at - 2
         if y > 0 or not at <= x <= last:
             return "row"
         if self.current and self.text.steps and x in (at, last):
