@@ -184,7 +184,11 @@ async def test_help_shows_the_keys_of_what_has_the_focus_and_the_same_key_closes
         await pilot.press("question_mark")
         await pilot.pause()
         assert isinstance(app.screen, Help)
-        assert "Start, pause or resume" in screen_text(app)
+        assert "keys: ready" in screen_text(app)
+        assert "Scroll down" in screen_text(app), "the keys of what has the focus come first"
+        await pilot.press("G")
+        await pilot.pause()
+        assert "Save, restore the terminal, leave" in screen_text(app)
         await pilot.press("question_mark")
         await pilot.pause()
         assert not isinstance(app.screen, Help)
@@ -328,6 +332,57 @@ async def test_copying_gives_the_text_of_the_focused_pane(recorded_run: tuple[Pl
         await pilot.pause()
         assert app.clipboard.startswith("ROMEO:\nWhat, in the counsel")
         assert "copied: trained" in said(app)
+
+
+async def test_before_a_run_copying_gives_the_command_that_does_the_same(
+    request_for: Callable[..., PlaygroundRequest],
+) -> None:
+    app = Playground(request_for())
+    async with app.run_test(size=(80, 24)) as pilot:
+        await until(pilot, lambda: app._setup is not None)
+        await pilot.press("y")
+        await pilot.pause()
+        assert app.clipboard.startswith("gpt-tui --headless --preset quick")
+        assert "--n-layer 1" in app.clipboard
+
+
+async def test_a_stopped_run_that_was_opened_is_resumed_by_space(
+    request_for: Callable[..., PlaygroundRequest],
+) -> None:
+    first = Playground(request_for({"max_iters": 100}, run_name="kept"))
+    async with first.run_test(size=(80, 24)) as pilot:
+        await press(pilot, "space")
+        await until(pilot, lambda: word(first) == "TRAINING")
+        await press(pilot, "s")
+        await until(pilot, lambda: word(first) == "STOPPED")
+    app = Playground(request_for(open="kept"))
+    async with app.run_test(size=(80, 24)) as pilot:
+        await until(pilot, lambda: word(app) == "STOPPED" and "space resume" in footer(app))
+        await press(pilot, "space")
+        await until(pilot, lambda: word(app) == "FINISHED" and app.watched.history.step == 100)
+        assert app.watched.history.steps.tolist() == list(range(1, 101))
+
+
+async def test_a_diverging_run_is_told_with_a_way_on(request_for: Callable[..., PlaygroundRequest]) -> None:
+    app = Playground(
+        request_for(
+            {
+                "learning_rate": 100,
+                "warmup_iters": 0,
+                "norm": "none",
+                "qk_norm": False,
+                "zero_init": False,
+                "grad_clip": "off",
+            }
+        )
+    )
+    async with app.run_test(size=(120, 40)) as pilot:
+        await press(pilot, "space")
+        await until(pilot, lambda: word(app) == "FAILED")
+        await until(pilot, lambda: "space starts anew" in said(app))
+        assert "✕ FAILED" in screen_text(app)
+        assert "diverged" in screen_text(app)
+        assert "Traceback" not in screen_text(app)
 
 
 async def test_ascii_draws_no_other_character(recorded_run: tuple[PlaygroundRequest, Path]) -> None:

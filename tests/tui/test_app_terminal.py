@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import sys
 from pathlib import Path
@@ -96,3 +97,19 @@ def test_an_error_that_nobody_foresaw_restores_the_terminal_and_is_told_without_
         assert terminal.restored
         assert "told to the caller: nobody foresaw this" in terminal.text
         assert b"Traceback" not in terminal.sent
+
+
+def test_no_color_sends_no_colour(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NO_COLOR", "1")
+    with Terminal(RUN, str(folder)) as terminal:
+        terminal.until("READY")
+        terminal.press("?")
+        terminal.until("keys:")
+        terminal.press("?:")
+        terminal.until("enter does it")
+        terminal.press("\x1b")
+        terminal.until("space starts")
+        terminal.press("q")
+        assert terminal.end() == 0
+        codes = {code for found in re.findall(rb"\x1b\[([0-9;]*)m", terminal.sent) for code in found.split(b";")}
+        assert codes <= {b"", b"0", b"1", b"2", b"4", b"7"}

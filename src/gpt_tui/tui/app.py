@@ -23,7 +23,7 @@ from textual import events, work
 from textual.app import App, ComposeResult
 from textual.binding import BindingType
 from textual.color import Color
-from textual.filter import LineFilter
+from textual.filter import LineFilter, Monochrome
 from textual.screen import Screen
 from textual.widget import Widget
 from textual.widgets import ContentSwitcher, Input
@@ -43,7 +43,7 @@ from gpt_tui.tui.plain import one_line
 from gpt_tui.tui.preferences import Preferences
 from gpt_tui.tui.request import PlaygroundRequest
 from gpt_tui.tui.state import State
-from gpt_tui.tui.theme import THEMES, AsciiFilter
+from gpt_tui.tui.theme import THEMES, AsciiFilter, NoColourFilter
 from gpt_tui.tui.views.train import TrainView
 from gpt_tui.tui.watched import Opened, Own, Watched
 from gpt_tui.tui.widgets.footer import Footer, Item
@@ -87,6 +87,7 @@ class Playground(App[None]):
 
     def __init__(self, request: PlaygroundRequest) -> None:
         self._ascii = AsciiFilter() if request.ascii else None
+        self._no_colour = NoColourFilter()
         super().__init__()
         self.request = request
         self.status = 0
@@ -110,7 +111,9 @@ class Playground(App[None]):
         self.theme = self._preferences.theme if self._preferences.theme in self.available_themes else THEMES[0].name
 
     def get_line_filters(self) -> Sequence[LineFilter]:
-        filters = super().get_line_filters()
+        filters = list(super().get_line_filters())
+        if self.no_color:
+            filters = [kept for kept in filters if not isinstance(kept, Monochrome)] + [self._no_colour]
         return [*filters, self._ascii] if self._ascii else filters
 
     def get_css_variables(self) -> dict[str, str]:
@@ -232,11 +235,13 @@ class Playground(App[None]):
         if not self._header.is_attached:  # the screen is being taken down
             return
         watched = self.watched
-        if watched is not None and watched.poll():
-            self._say_errors(watched)
+        changed = watched is not None and watched.poll()
+        if isinstance(watched, Own):
+            for error in watched.new_errors():  # what a person just did deserves more than a line in the log
+                self.say(one_line(error), "error")
         self._tell_end()
         self._show_all()
-        self.set_timer(self._pace.next(), self._tick)
+        self.set_timer(self._pace.next(busy=changed or self.session is not None), self._tick)
 
     def _show_all(self) -> None:
         with self.batch_update():
@@ -245,7 +250,8 @@ class Playground(App[None]):
             if watched is not None:
                 self._train.show(watched.history, watched.snapshot, self._meter.read())
             if watched is None or watched.history.started is None:
-                self._train.ready(self.form, self.preset, state, self._refusal)
+                facts = self._setup.facts if self._setup is not None else None
+                self._train.ready(self.form, self.preset, state, self._refusal, facts)
             if self._setup is not None and isinstance(watched, Own):
                 self._setup.show_run(watched.history, watched.snapshot)
             self._header.set(self._subject(), state.shown(), self._views())
@@ -283,7 +289,7 @@ class Playground(App[None]):
             return "Setup"
         if watched is None or watched.history.started is None:
             config = self.form or self.request.resolved.config
-            return f"{self.preset or 'a run'} on {config.data.dataset}"
+            return f"{self.preset or 'a run'} on {Path(config.data.dataset).name or config.data.dataset}"
         started = watched.history.started
         if isinstance(watched, Own) and watched.session.plan.preset:
             return f"{watched.session.plan.preset} on {started.dataset.name}"
@@ -342,15 +348,6 @@ class Playground(App[None]):
         """Tell in a corner of the screen, for a moment."""
         self.clear_notifications()
         self.notify(text, severity=severity, markup=False, timeout=10 if severity == "error" else 4)  # type: ignore[arg-type]
-
-    def _say_errors(self, watched: Watched) -> None:
-        """An edit that was refused, say: what a person just did deserves more than a line in the log."""
-        notices = watched.history.notices
-        told = getattr(self, "_notices_told", 0)
-        self._notices_told = len(notices)
-        for notice in notices[told:]:
-            if notice.level == "error" and isinstance(watched, Own):
-                self.say(one_line(notice.text), "error")
 
     def _tell_end(self) -> None:
         """Say, once, how the session of the shown run ended, and which key comes next."""
@@ -538,6 +535,8 @@ class Playground(App[None]):
 
     def action_copy(self) -> None:
         what, text = panes.text_of(self._shown)
+        if self._setup is not None and panes.focused_pane(self._train) is self._train.ready_pane:
+            what, text = "the command that does the same", self._setup.command_line()
         if not text:
             self.say("Nothing to copy here yet.")
             return
@@ -575,6 +574,17 @@ class Playground(App[None]):
 
     def action_help_quit(self) -> None:
         self.say("q saves the run and leaves; y copies.")
+
+    async def on_event(self, event: events.Event) -> None:
+        """Obey a key as soon as it comes, unless a text field has the focus.
+
+        Textual sends it to the focused widget first, from where it comes back behind the keys typed after it: of
+        ":theme" typed during a short standstill, the letters would be obeyed before the palette opens to take them.
+        """
+        key = event if isinstance(event, events.Key) and not event.is_forwarded else None
+        if key is not None and not isinstance(self.focused, Input) and await self._check_bindings(key.key):
+            return
+        await super().on_event(event)
 
     def on_key(self, event: events.Key) -> None:
         """No key does nothing without saying so."""

@@ -18,6 +18,8 @@ from textual.widgets.option_list import Option
 
 from gpt_tui.tui.keys import GROUPS, Action, grouped
 
+LABEL = 20  # a longer label pushes its help aside, alone
+
 
 class Help(ModalScreen[None]):
     """The keys of what has the focus, and then the program's. The key that opened it closes it."""
@@ -26,6 +28,8 @@ class Help(ModalScreen[None]):
         Binding("escape,question_mark,f1,q,enter,space", "dismiss", show=False),
         Binding("j,down", "down", show=False),
         Binding("k,up", "up", show=False),
+        Binding("g,home", "first", show=False),
+        Binding("G,end", "last", show=False),
     ]
 
     def __init__(self, subject: str, own: Iterable[Action], general: Iterable[Action]) -> None:
@@ -35,8 +39,8 @@ class Help(ModalScreen[None]):
 
     def compose(self) -> ComposeResult:
         with VerticalScroll(id="help") as box:
-            box.border_title = Content(f"keys: {self._subject}")  # type: ignore[assignment]
-            box.border_subtitle = Content("? closes · j k scroll")  # type: ignore[assignment]
+            box.border_title = Content(f"keys: {self._subject}")
+            box.border_subtitle = Content("? closes · j k scroll")
             yield Static(self._text(), markup=False)
 
     def _text(self) -> Content:
@@ -50,11 +54,21 @@ class Help(ModalScreen[None]):
             lines.append(Content(""))
         return Content("\n").join(lines[:-1])
 
+    @property
+    def _box(self) -> VerticalScroll:
+        return self.query_one("#help", VerticalScroll)
+
     def action_down(self) -> None:
-        self.query_one("#help", VerticalScroll).scroll_down(animate=False)
+        self._box.scroll_down(animate=False)
 
     def action_up(self) -> None:
-        self.query_one("#help", VerticalScroll).scroll_up(animate=False)
+        self._box.scroll_up(animate=False)
+
+    def action_first(self) -> None:
+        self._box.scroll_home(animate=False)
+
+    def action_last(self) -> None:
+        self._box.scroll_end(animate=False)
 
 
 @dataclass(frozen=True)
@@ -91,8 +105,8 @@ class Palette(ModalScreen[Command]):
 
     def compose(self) -> ComposeResult:
         with Vertical(id="palette") as box:
-            box.border_title = Content("do")  # type: ignore[assignment]
-            box.border_subtitle = Content("enter does it · esc leaves")  # type: ignore[assignment]
+            box.border_title = Content("do")
+            box.border_subtitle = Content("enter does it · esc leaves")
             yield Input(placeholder="an action, or a live field and its value: learning_rate 0.001", compact=True)
             yield OptionList(compact=True, markup=False)
 
@@ -136,7 +150,7 @@ class Palette(ModalScreen[Command]):
         self._found = [*self._offers(typed), *begins, *others]
         options = self.query_one(OptionList)
         options.clear_options()
-        label = max((len(c.label) for c in self._found), default=0)
+        label = max((len(c.label) for c in self._found if len(c.label) <= LABEL), default=LABEL)
         key = max((len(c.key) for c in self._found), default=0) + 2
         options.add_options(
             Option(

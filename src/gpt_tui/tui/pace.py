@@ -13,7 +13,8 @@ FASTEST, SLOWEST, OVER_SSH = 1 / 15, 1 / 2, 1 / 5
 class Pace:
     """Ask `next` after each drawing; it gives the seconds until the following one.
 
-    What drawing costs is the processor time of the thread that draws, from one call to the next.
+    What drawing costs is the processor time of the thread that draws, from one call to the next. busy: whether more is
+    to be expected soon.
     """
 
     def __init__(self, environ: Mapping[str, str] = os.environ) -> None:
@@ -21,8 +22,8 @@ class Pace:
         self._spent = time.thread_time()
         self._cost = 0.0
 
-    def next(self) -> float:
+    def next(self, busy: bool = True) -> float:
         now = time.thread_time()
         spent, self._spent = now - self._spent, now
         self._cost = self._cost * 0.8 + spent * 0.2
-        return min(max(self._cost / SHARE, self._fastest), SLOWEST)
+        return min(max(self._cost / SHARE, self._fastest), SLOWEST) if busy else SLOWEST

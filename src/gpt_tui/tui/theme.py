@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
+from rich.color import Color as RichColor
 from rich.segment import Segment
+from rich.style import Style
 from textual.color import Color
 from textual.filter import LineFilter
 from textual.theme import Theme
@@ -100,7 +103,37 @@ _ASCII = {
     "✓": "+", "‖": "=", "·": "-", "…": "~", "←": "<", "→": ">", "↑": "^", "↓": "v", "–": "-", "—": "-", "“": '"',
     "”": '"', "’": "'", "‘": "'", "−": "-", "±": "~", "²": "2", "≈": "~", "⏎": "$",
 }  # fmt: skip
+DIM = 0.5  # text nearer than this to the brightness behind it is drawn dim where there are no colours
+HIGHLIGHT = 0.2  # a ground that is neither this dark nor this bright is a highlight
 _TABLE = str.maketrans({**_ASCII, **{chr(c): ":" for c in range(0x2801, 0x2900)}, "\u2800": " "})
+
+
+class NoColourFilter(LineFilter):
+    """No colour at all, not even grey: what was pale becomes dim, what lay on a highlight is reversed."""
+
+    def apply(self, segments: list[Segment], background: Color) -> list[Segment]:
+        return [Segment(text, self._plain(style) if style else style, control) for text, style, control in segments]
+
+    @staticmethod
+    @lru_cache(maxsize=4096)
+    def _plain(style: Style) -> Style:
+        text, ground = _brightness(style.color, 0.85), _brightness(style.bgcolor, 0.1)
+        highlight = HIGHLIGHT < ground < 1 - HIGHLIGHT
+        return Style(
+            bold=style.bold,
+            italic=style.italic,
+            underline=style.underline,
+            strike=style.strike,
+            dim=style.dim or (abs(text - ground) < DIM and not style.bold and not highlight),
+            reverse=style.reverse or highlight,
+            meta=style.meta,
+        )
+
+
+def _brightness(colour: RichColor | None, otherwise: float) -> float:
+    if colour is None or colour.is_default:
+        return otherwise
+    return Color.from_rich_color(colour).brightness
 
 
 class AsciiFilter(LineFilter):

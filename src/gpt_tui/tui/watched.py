@@ -18,12 +18,18 @@ class Own:
         self.session = session
         self.history = history or History()
         self._reader = session.subscribe()
+        self._notices = len(self.history.notices)
 
     def poll(self) -> bool:
         """Take what has happened since; whether anything has."""
         events = self._reader.drain()
         self.history.extend(events)
         return bool(events)
+
+    def new_errors(self) -> list[str]:
+        """What went wrong since the last call: an edit that was refused, say."""
+        new, self._notices = self.history.notices[self._notices :], len(self.history.notices)
+        return [notice.text for notice in new if notice.level == "error"]
 
     @property
     def snapshot(self) -> Snapshot:

@@ -7,6 +7,7 @@ last week look the same. Before a run it says what is about to be trained.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar
 
 from textual.app import ComposeResult
@@ -31,7 +32,7 @@ from gpt_tui.tui.widgets.sample_pane import SamplePane
 from gpt_tui.tui.widgets.stat_strip import Figures, StatStrip
 
 if TYPE_CHECKING:
-    from gpt_tui.core.config import RunConfig
+    from gpt_tui.core.config import DatasetFacts, RunConfig
     from gpt_tui.core.session import Snapshot
 
 NEWEST_CHECKPOINTS = 12
@@ -81,12 +82,23 @@ class TrainView(Widget):
     def on_mount(self) -> None:
         self.add_class("-before")
 
+    def on_resize(self) -> None:
+        if self._history is not None:
+            self.call_after_refresh(self._show_samples, self._history)
+
     # Showing --------------------------------------------------------------------------------------------------------
 
-    def ready(self, config: RunConfig | None, preset: str | None, state: State, refusal: Sequence[str]) -> None:
-        """Before a run, and while it is made ready. config: None while the form has faults."""
+    def ready(
+        self,
+        config: RunConfig | None,
+        preset: str | None,
+        state: State,
+        refusal: Sequence[str],
+        facts: DatasetFacts | None = None,
+    ) -> None:
+        """Before a run, and while it is made ready. config: None while the form has faults. facts: once known."""
         self._set_before(True)
-        self.ready_pane.show(config, preset, state, refusal)
+        self.ready_pane.show(config, preset, state, refusal, facts)
 
     def show(self, history: History, snapshot: Snapshot | None, machine: Machine = NO_MACHINE) -> None:
         """Draw a run; only what has changed is drawn again."""
@@ -101,7 +113,7 @@ class TrainView(Widget):
         self.log_pane.show(history.log)
         self.log_strip.show_lines(history.log)
         if (config := config_of(history)) is not None:
-            self.essentials.show(essentials(config, history.started))
+            self.essentials.show(essentials(config, None, history.started))
         self.curves.show(history)
         self.checkpoints.set_text(_checkpoints(history))
 
@@ -119,8 +131,9 @@ class TrainView(Widget):
         losses = {e.step: e.val_loss for e in history.evals}
         first = next((s for s in history.samples if s.step == 0), None)
         last = next((s for s in reversed(history.samples) if s.step > 0), None)
-        self.untrained.show(first, losses.get(0))
-        self.trained.show(last, losses.get(last.step) if last else None)
+        one = self.one_sample
+        self.untrained.show(first, losses.get(0), "b: trained" if one else "")
+        self.trained.show(last, losses.get(last.step) if last else None, "b: untrained" if one else "")
         if not self._chosen:
             self.set_class(last is None and first is not None, "-untrained")
 
@@ -138,7 +151,9 @@ class TrainView(Widget):
     @property
     def one_sample(self) -> bool:
         """Whether there is room for one of the two samples only."""
-        return self.untrained.display != self.trained.display and not panes.maximised(self)
+        if self.has_class("-before") or panes.maximised(self):
+            return False
+        return self.untrained.display != self.trained.display
 
     def focus_first(self) -> None:
         """Put the focus where the run is seen."""
@@ -221,38 +236,43 @@ def _checkpoints(history: History) -> Content:
 
 def figures_of(history: History, snapshot: Snapshot | None, machine: Machine) -> Figures:
     """The strip's figures: of the snapshot where there is one, otherwise of the last row."""
-    config = config_of(history)
     last = history.last_eval
-    best = last is not None and history.best is not None and last.val_loss <= history.best.val_loss
-    common = {"val_loss": last.val_loss if last else None, "best": best, "use": machine.use}
-    if snapshot is not None and snapshot.step >= history.step:
-        return Figures(
-            step=snapshot.step,
-            max_iters=snapshot.max_iters,
-            loss=snapshot.loss if history.step else None,
-            learning_rate=snapshot.learning_rate,
-            tokens_per_second=snapshot.tokens_per_second,
-            grad_norm=snapshot.grad_norm if history.step else None,
-            eta=snapshot.eta,
-            seconds=snapshot.seconds,
-            running=snapshot.state in ("TRAINING", "PAUSED"),
-            memory=snapshot.memory or machine.memory,
-            **common,
-        )
-    rows = len(history.steps)
-    max_iters = config.training.max_iters if config else 0
-    return Figures(
-        step=history.step,
-        max_iters=max_iters,
-        loss=float(history.losses[-1]) if rows else None,
-        learning_rate=float(history.learning_rates[-1]) if rows else None,
-        tokens_per_second=float(history.tokens_per_second[-1]) if rows else None,
-        grad_norm=float(history.grad_norms[-1]) if rows else None,
-        eta=_eta(history, max_iters),
-        seconds=history.time,
-        running=history.end is None,
+    looked = Figures(
+        val_loss=last.val_loss if last else None,
+        best=last is not None and history.best is not None and last.val_loss <= history.best.val_loss,
         memory=machine.memory,
-        **common,
+        use=machine.use,
+    )
+    if snapshot is None or snapshot.step < history.step:
+        return _of_last_row(history, looked)
+    return replace(
+        looked,
+        step=snapshot.step,
+        max_iters=snapshot.max_iters,
+        loss=snapshot.loss if snapshot.step else None,
+        learning_rate=snapshot.learning_rate,
+        tokens_per_second=snapshot.tokens_per_second,
+        grad_norm=snapshot.grad_norm if snapshot.step else None,
+        eta=snapshot.eta,
+        seconds=snapshot.seconds,
+        running=snapshot.state in ("TRAINING", "PAUSED"),
+        memory=snapshot.memory or machine.memory,
+    )
+
+
+def _of_last_row(history: History, looked: Figures) -> Figures:
+    config = config_of(history)
+    max_iters = config.training.max_iters if config else 0
+    known = replace(looked, step=history.step, max_iters=max_iters, seconds=history.time, running=history.end is None)
+    if not len(history.steps):
+        return known
+    return replace(
+        known,
+        loss=float(history.losses[-1]),
+        learning_rate=float(history.learning_rates[-1]),
+        tokens_per_second=float(history.tokens_per_second[-1]),
+        grad_norm=float(history.grad_norms[-1]),
+        eta=_eta(history, max_iters),
     )
 
 

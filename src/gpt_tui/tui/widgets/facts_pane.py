@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterable
 
 from textual.content import Content
 
-from gpt_tui.core.config import RunConfig
-from gpt_tui.core.events import Started
+from gpt_tui.core import shapes
+from gpt_tui.core.config import DatasetFacts, RunConfig
+from gpt_tui.core.events import DatasetRecord, Started
 from gpt_tui.tui import figures
 from gpt_tui.tui.plain import one_line
 from gpt_tui.tui.widgets.pane import Pane
@@ -15,49 +17,69 @@ from gpt_tui.tui.widgets.pane import Pane
 Facts = list[tuple[str, str]]
 
 
-def facts(rows: Iterable[tuple[str, str]], indent: int = 0) -> Content:
+def facts(rows: Iterable[tuple[str, str]], width: int) -> Content:
+    """A line a fact, `width` cells wide; what is longer goes on under its value."""
     rows = list(rows)
-    width = max((len(name) for name, _ in rows), default=0)
-    lines = [Content.assemble(" " * indent, (f"{name:<{width}}  ", "$text-muted"), value) for name, value in rows]
+    names = max((len(name) for name, _ in rows), default=0) + 2
+    lines = []
+    for name, value in rows:
+        first, *rest = textwrap.wrap(value, max(width - names, 12)) or [""]
+        lines.append(Content.assemble((f"{name:<{names}}", "$text-muted"), first))
+        lines += [Content(" " * names + more) for more in rest]
     return Content("\n").join(lines)
 
 
-def essentials(config: RunConfig, started: Started | None, vocab_size: int = 65) -> Facts:
-    """What a person wants to know of a run at a glance. vocab_size: assumed until the dataset is known."""
-    from gpt_tui.core import shapes
-
+def essentials(config: RunConfig, known: DatasetFacts | None, started: Started | None = None) -> Facts:
+    """What a person wants to know of a run at a glance. known: of the dataset, before a run has `started`."""
     model, training, optimizer = config.model, config.training, config.optimizer
-    if started is None:
-        parameters = f"{figures.count(shapes.parameters(model, vocab_size))} at {vocab_size} characters"
-        dataset = _dataset_ahead(config.data.dataset)
-        machine = training.device
-    else:
-        parameters = figures.count(started.parameters)
-        data = started.dataset
-        dataset = f"{one_line(data.name)}, {figures.count(data.characters)} characters, {data.vocab_size} distinct"
-        machine = f"{started.device} · {started.dtype} · {started.threads} threads"
+    dataset = started.dataset if started else known
     batches = f" × {training.gradient_accumulation_steps}" if training.gradient_accumulation_steps > 1 else ""
     rate = figures.rate(optimizer.learning_rate)
     if optimizer.lr_schedule != "constant":
         rate += f", {optimizer.lr_schedule} to {figures.rate(optimizer.min_lr)}"
+    machine = f"{started.device} · {started.dtype} · {_several(started.threads, 'thread')}" if started else ""
     return [
-        ("dataset", dataset),
-        ("model", f"{model.n_layer} layers · {model.n_head} heads · {model.n_embd} wide · context {model.block_size}"),
-        ("parameters", parameters),
+        ("dataset", _dataset(config.data.dataset, dataset)),
+        (
+            "model",
+            f"{_several(model.n_layer, 'layer')} · {_several(model.n_head, 'head')} · {model.n_embd} wide"
+            f" · context {model.block_size}",
+        ),
+        ("parameters", _parameters(config, dataset)),
         ("training", f"{training.max_iters} steps · batch {training.batch_size}{batches} · dropout {model.dropout:g}"),
         ("learning rate", rate),
         ("evaluation", f"every {training.eval_interval} steps, each with a sample"),
-        ("device", machine),
+        ("device", machine or str(training.device)),
         ("seed", str(training.seed)),
     ]
 
 
-def _dataset_ahead(name: str) -> str:
-    if name == "auto":
-        return "Tiny Shakespeare where it can be had, otherwise masque"
-    return one_line(name)
+def _several(number: int, thing: str) -> str:
+    return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
+
+
+def _dataset(name: str, known: DatasetFacts | DatasetRecord | None) -> str:
+    if known is not None:
+        return f"{one_line(known.name)}, {figures.count(known.characters)} characters, {known.vocab_size} distinct"
+    return "Tiny Shakespeare where it can be had, otherwise masque" if name == "auto" else one_line(name)
+
+
+def _parameters(config: RunConfig, known: DatasetFacts | DatasetRecord | None) -> str:
+    if known is not None:
+        return figures.count(shapes.parameters(config.model, known.vocab_size))
+    assumed = 256 if config.data.tokenizer == "byte" else 65
+    return f"{figures.count(shapes.parameters(config.model, assumed))} with a vocabulary of {assumed}"
 
 
 class FactsPane(Pane):
-    def show(self, rows: Iterable[tuple[str, str]]) -> None:
-        self.set_text(facts(rows))
+    def __init__(self, label: str, letter: str, *, id: str | None = None) -> None:
+        super().__init__(label, letter, id=id)
+        self._rows: Facts = []
+
+    def show(self, rows: Facts) -> None:
+        self._rows = rows
+        if width := self.scrollable_content_region.width:
+            self.set_text(facts(rows, width))
+
+    def on_resize(self) -> None:
+        self.show(self._rows)

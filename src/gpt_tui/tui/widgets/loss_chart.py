@@ -71,7 +71,7 @@ class LossChart(Chart):
 
     def _draw_title(self) -> None:
         title = Content.assemble((self.label, ""), (f" · {self.description()}", "$text-muted not bold"))
-        self.border_title = title  # type: ignore[assignment]
+        self.border_title = title
 
     @property
     def copied(self) -> str:

@@ -36,10 +36,10 @@ class Pane(VerticalScroll, can_focus=True, inherit_bindings=False):
         shown = Content(title)
         if title != self._title or self.border_title is None:
             self._title = title
-            self.border_title = shown  # type: ignore[assignment]
+            self.border_title = shown
         subtitle = Content(note) if note else None
         if (subtitle.markup if subtitle else None) != self.border_subtitle:
-            self.border_subtitle = subtitle  # type: ignore[assignment]
+            self.border_subtitle = subtitle
 
     def set_text(self, content: Content) -> None:
         if not content.is_same(self._content):

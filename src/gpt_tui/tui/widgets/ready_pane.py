@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from textual.content import Content
 
-from gpt_tui.core.config import RunConfig
+from gpt_tui.core.config import DatasetFacts, RunConfig
 from gpt_tui.tui import figures
 from gpt_tui.tui.plain import visible
 from gpt_tui.tui.state import State
@@ -14,18 +14,35 @@ from gpt_tui.tui.widgets.facts_pane import essentials, facts
 from gpt_tui.tui.widgets.pane import Pane
 
 BAR = 40
+WELCOME = "A small GPT, trained on a text, here; watch it learn to write."
 
 
 class ReadyPane(Pane):
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__("ready", "r", id=id)
+        self._shown: tuple[RunConfig | None, str | None, State, Sequence[str], DatasetFacts | None] | None = None
 
-    def show(self, config: RunConfig | None, preset: str | None, state: State, refusal: Sequence[str]) -> None:
+    def on_resize(self) -> None:
+        if self._shown is not None:
+            self.show(*self._shown)
+
+    def show(
+        self,
+        config: RunConfig | None,
+        preset: str | None,
+        state: State,
+        refusal: Sequence[str],
+        known: DatasetFacts | None,
+    ) -> None:
         """config: None while the form has faults. refusal: why the last start was refused, a sentence each."""
-        blocks = [_refused(refusal)] if refusal else []
+        self._shown = (config, preset, state, refusal, known)
+        width = self.scrollable_content_region.width
+        if not width:
+            return
+        blocks = [_refused(refusal) if refusal else Content.styled(WELCOME, "$text-muted")]
         if config is not None:
             self.set_title(f"preset {preset}" if preset else "ready")
-            blocks.append(facts(essentials(config, None)))
+            blocks.append(facts(essentials(config, known), width))
         blocks.append(_next(config, state, bool(refusal)))
         self.set_text(Content("\n\n").join(blocks))
 
