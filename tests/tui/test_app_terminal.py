@@ -15,7 +15,7 @@ from gpt_tui.core.runs import Shelf
 if sys.platform == "win32":
     pytest.skip("no pseudo-terminals here", allow_module_level=True)
 
-from terminal import Terminal
+from pseudo_terminal import Terminal
 
 PLAY = """
 import sys
