@@ -15,7 +15,7 @@ from gpt_tui.core.runs import Shelf
 if sys.platform == "win32":
     pytest.skip("no pseudo-terminals here", allow_module_level=True)
 
-from pseudo_terminal import Terminal
+from playground_tty import Terminal
 
 PLAY = """
 import sys
