@@ -132,7 +132,7 @@ async def test_a_refused_start_is_told_in_words_and_the_program_lives_on(
 ) -> None:
     app = Playground(request_for({"dataset": "/no/such/file.txt"}))
     async with app.run_test(size=(80, 24)) as pilot:
-        app._start(app._plan(app.request.resolved.config))
+        app.conductor.start_from_form()
         await until(pilot, lambda: "cannot start" in screen_text(app))
         assert "/no/such/file.txt" in screen_text(app)
         assert "Traceback" not in screen_text(app)
@@ -148,7 +148,7 @@ async def test_a_bad_value_in_the_palette_is_refused_in_words(request_for: Calla
         await press(pilot, "colon", *"learning_rate -1")
         await until(pilot, lambda: "learning_rate cannot be -1" in screen_text(app))
         await press(pilot, "escape")
-        app.edit("learning_rate", "-1")
+        app.conductor.edit("learning_rate", "-1")
         await until(pilot, lambda: any(n.level == "error" for n in app.watched.history.notices))
         await until(pilot, lambda: "learning_rate" in said(app))
         await press(pilot, "q")

@@ -9,18 +9,14 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import subprocess
-import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
-from functools import partial
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from textual import events, work
-from textual.app import App, ComposeResult
+from textual.app import App, ComposeResult, SuspendNotSupported
 from textual.binding import BindingType
 from textual.color import Color
 from textual.filter import LineFilter, Monochrome
@@ -28,15 +24,16 @@ from textual.screen import Screen
 from textual.widget import Widget
 from textual.widgets import ContentSwitcher, Input
 
-from gpt_tui.core.config import FIELDS, RunConfig, difference, live_changes
-from gpt_tui.core.errors import GptTuiError, Refusal
-from gpt_tui.core.events import Failed
+from gpt_tui.console import Console
+from gpt_tui.core.config import RunConfig
 from gpt_tui.core.presets import DEFAULT
-from gpt_tui.core.runs import History, Shelf
-from gpt_tui.core.session import EditFields, Pause, Plan, Resume, Save, Session, SingleStep, Stop
-from gpt_tui.tui import keys, panes, preferences
+from gpt_tui.core.session import Session, Stop
+from gpt_tui.crash import report_traceback
+from gpt_tui.tui import commands, keys, panes, preferences
+from gpt_tui.tui.conductor import Conductor, Severity
+from gpt_tui.tui.editor import editor, open_in
 from gpt_tui.tui.keys import ACTIONS, Action
-from gpt_tui.tui.machine import Meter
+from gpt_tui.tui.machine import NO_MACHINE, Meter
 from gpt_tui.tui.overlays import Command, Help, Jump, Palette
 from gpt_tui.tui.pace import Pace
 from gpt_tui.tui.plain import one_line
@@ -45,17 +42,16 @@ from gpt_tui.tui.request import PlaygroundRequest
 from gpt_tui.tui.state import State
 from gpt_tui.tui.theme import THEMES, AsciiFilter, NoColourFilter
 from gpt_tui.tui.views.train import TrainView
-from gpt_tui.tui.watched import Opened, Own, Watched
+from gpt_tui.tui.watched import Own, Watched
 from gpt_tui.tui.widgets.footer import Footer, Item
 from gpt_tui.tui.widgets.header import Header, TooSmall
-from gpt_tui.tui.widgets.loss_chart import config_of
 
 if TYPE_CHECKING:
     from gpt_tui.tui.views.setup import SetupView
 
 SAVE_SECONDS = 8.0  # how long leaving waits for the worker to save
+PATIENCE_SECONDS = 3.0  # of these, how long for a last evaluation
 SMALLEST = (60, 16)
-LIVE = {name for name, spec in FIELDS.items() if spec.live}
 VIEWS = {"train": "Train", "setup": "Setup"}
 ABSENT = {
     "samples": "Samples is not in this version yet: Train shows the untrained and the newest one.",
@@ -92,14 +88,18 @@ class Playground(App[None]):
         self.request = request
         self.status = 0
         self.crash: BaseException | None = None
-        self.watched: Watched | None = None
+        self.conductor = Conductor(
+            request,
+            form=lambda: self.form,
+            preset=lambda: self.preset,
+            say=self.say,
+            later=lambda work: self.run_worker(work, exclusive=True, group="run"),
+        )
         self._folder = preferences.state_dir()
         self._preferences = preferences.load(self._folder)
-        self._refusal: list[str] = []
         self._meter = Meter()
         self._pace = Pace()
         self._leaving = False
-        self._told: Watched | None = None  # the run whose end has been told
         self._train = TrainView(
             smoothing=self._preferences.smoothing, units=self._preferences.units, ascii=request.ascii, id="train"
         )
@@ -148,14 +148,7 @@ class Playground(App[None]):
         self._mount_setup()
         if self._preferences.view == "setup" and not (self.request.open or self.request.resume or self.request.fork):
             self.action_view("setup")
-        if self.request.open is not None:
-            self._open(self.request.open)
-        elif self.request.resume is not None:
-            self._resume(self.request.resume, self.request.edits)
-        elif self.request.fork is not None:
-            self._start(
-                replace(self._plan(self.request.resolved.config), fork=self.request.fork, edits=self.request.edits)
-            )
+        self.conductor.begin()
         self._tick()
 
     def _mount_setup(self) -> None:
@@ -168,17 +161,6 @@ class Playground(App[None]):
         self._switcher.mount(self._setup)
         self._setup.display = False
 
-    def _plan(self, config: RunConfig) -> Plan:
-        request = self.request
-        return Plan(
-            config=config,
-            runs_dir=request.runs_dir,
-            run_name=request.run_name if self.watched is None else None,
-            preset=self.preset,
-            target_loss=request.target_loss,
-            max_seconds=request.max_seconds,
-        )
-
     @property
     def preset(self) -> str | None:
         return self._setup.preset if self._setup else self.request.preset or DEFAULT
@@ -188,91 +170,44 @@ class Playground(App[None]):
         """What a new run would be; None while the form has faults."""
         return self._setup.config if self._setup else self.request.resolved.config
 
-    def _start(self, plan: Plan, history: History | None = None) -> None:
-        session = Session(plan)
-        self._refusal = []
-        self.watched = Own(session, history)
-        session.start()
-        self._show_all()
-
-    @work(exclusive=True, group="run")
-    async def _resume(self, spec: str, edits: Mapping[str, Any] | None = None) -> None:
-        """Go on with a run; what it has been so far is read first, so that its chart is whole."""
-        try:
-            run, _ = Shelf(self.request.runs_dir).find(spec)
-            history = await asyncio.to_thread(run.history)
-        except GptTuiError as error:
-            self._refuse(error)
-            return
-        plan = replace(self._plan(run.config()), run_name=None, preset=None, resume=spec, edits=edits or {})
-        self._start(plan, history)
-
-    @work(exclusive=True, group="run")
-    async def _open(self, spec: str) -> None:
-        """Show a run from its directory, and follow it as it grows."""
-        try:
-            run, _ = Shelf(self.request.runs_dir).find(spec)
-            opened = Opened(run)
-            self._train.ready(None, None, State("OPENING", f"reading {one_line(run.name)}"), [])
-            await asyncio.to_thread(opened.read)
-        except GptTuiError as error:
-            self._refuse(error)
-            return
-        self._refusal = []
-        self.watched = opened
-        self._show_all()
-
-    def _refuse(self, error: GptTuiError) -> None:
-        faults = error.faults if isinstance(error, Refusal) else (error,)
-        self._refusal = [str(fault) for fault in faults]
-        self.say("\n".join(self._refusal), "error")
-        self._show_all()
-
     # Drawing --------------------------------------------------------------------------------------------------------
 
     def _tick(self) -> None:
         """Take what has happened, draw what has changed, and come again as soon as that costs little enough."""
         if not self._header.is_attached:  # the screen is being taken down
             return
-        watched = self.watched
-        changed = watched is not None and watched.poll()
-        if isinstance(watched, Own):
-            for error in watched.new_errors():  # what a person just did deserves more than a line in the log
-                self.say(one_line(error), "error")
-        self._tell_end()
+        changed = self.conductor.poll()
         self._show_all()
         self.set_timer(self._pace.next(busy=changed or self.session is not None), self._tick)
 
     def _show_all(self) -> None:
+        conductor = self.conductor
+        watched, state = conductor.watched, conductor.state
         with self.batch_update():
-            state = self.state
-            watched = self.watched
             if watched is not None:
-                self._train.show(watched.history, watched.snapshot, self._meter.read())
-            if watched is None or watched.history.started is None:
+                machine = self._meter.read() if self.session is not None else NO_MACHINE
+                self._train.show(watched.history, watched.snapshot, machine)
+            if not conductor.begun:
                 facts = self._setup.facts if self._setup is not None else None
-                self._train.ready(self.form, self.preset, state, self._refusal, facts)
+                self._train.ready(self.form, self.preset, state, conductor.refusal, facts)
             if self._setup is not None and isinstance(watched, Own):
                 self._setup.show_run(watched.history, watched.snapshot)
             self._header.set(self._subject(), state.shown(), self._views())
             self._footer.set(list(self._footer_items(state)))
 
     @property
+    def watched(self) -> Watched | None:
+        """The run on the screen, if there is one."""
+        return self.conductor.watched
+
+    @property
     def state(self) -> State:
-        """Of the run on the screen."""
-        if self.watched is None:
-            return State("READY")
-        outcome = self.watched.outcome if isinstance(self.watched, Own) else None
-        if outcome is not None and outcome.kind in ("refused", "cancelled"):
-            return State("READY")
-        return self.watched.state
+        return self.conductor.state
 
     @property
     def session(self) -> Session | None:
         """The session at work, if one is."""
-        if isinstance(self.watched, Own) and self.watched.session.alive:
-            return self.watched.session
-        return None
+        return self.conductor.session
 
     @property
     def _view(self) -> str:
@@ -316,25 +251,15 @@ class Playground(App[None]):
         if action.id in ("stop_run", "save"):
             return alive and not (action.id == "save" and state.word == "PREPARING")
         if action.id == "new_run":
-            return self._may_go_on()
+            return self.conductor.may_go_on
         if action.id == "before_after":
             return self._train.one_sample
         if action.where == "train":
-            return self.watched is not None and self.watched.history.started is not None
+            return self.conductor.begun
         return True
 
     def _label(self, action: Action) -> str:
-        if action.id != "toggle_run":
-            return action.label
-        return self._toggle_label()
-
-    def _toggle_label(self) -> str:
-        word = self.state.word
-        if self.session is not None:
-            return "resume" if word == "PAUSED" else "pause"
-        if self._may_go_on():
-            return "go on" if word == "FINISHED" else "resume"
-        return "new run" if word in ("FINISHED", "FAILED") else "start"
+        return self.conductor.toggle_label if action.id == "toggle_run" else action.label
 
     def _owners(self) -> list[str]:
         """The owners of keys, from what has the focus outwards, without the app."""
@@ -344,138 +269,37 @@ class Playground(App[None]):
 
     # Saying ---------------------------------------------------------------------------------------------------------
 
-    def say(self, text: str, severity: str = "information") -> None:
+    def say(self, text: str, severity: Severity = "information") -> None:
         """Tell in a corner of the screen, for a moment."""
         self.clear_notifications()
-        self.notify(text, severity=severity, markup=False, timeout=10 if severity == "error" else 4)  # type: ignore[arg-type]
-
-    def _tell_end(self) -> None:
-        """Say, once, how the session of the shown run ended, and which key comes next."""
-        watched = self.watched
-        if not isinstance(watched, Own) or watched is self._told or (outcome := watched.outcome) is None:
-            return
-        self._told = watched
-        watched.poll()
-        if outcome.kind == "finished":
-            return
-        if outcome.kind == "cancelled":
-            self.say("Stopped before the run began; nothing was written.")
-        elif isinstance(outcome.event, Failed):
-            hint = one_line(outcome.event.hint)
-            self.say(
-                f"The run failed: {one_line(outcome.event.error)} {hint}\n2 changes it, space starts anew.", "error"
-            )
-        elif outcome.error is not None:
-            self._refuse(outcome.error)
-            if outcome.kind == "failed":
-                return
-        if watched.history.started is None:
-            self.watched = None
+        self.notify(text, severity=severity, markup=False, timeout=10 if severity == "error" else 4)
 
     # Keys: the run --------------------------------------------------------------------------------------------------
 
     def action_toggle_run(self) -> None:
-        session, state = self.session, self.state
-        if session is not None:
-            self._pause_or_resume(session, state)
-        elif isinstance(self.watched, Opened) and self.watched.run.state() == "live":
-            self.say("This run is being trained by another process, which alone can pause it.")
-        elif self._may_go_on():
-            self._go_on()
-        else:
-            self._start_from_form()
-
-    def _pause_or_resume(self, session: Session, state: State) -> None:
-        if state.word == "PREPARING":
-            self.say("It is still being made ready; s gives up.")
-        elif state.word == "STOPPING":
-            self.say("It is being stopped and saved.")
-        elif session.snapshot.state == "PAUSED" or session.snapshot.pending == "PAUSING":
-            session.submit(Resume())
-        else:
-            session.submit(Pause())
+        self.conductor.toggle()
         self._show_all()
 
-    def _may_go_on(self) -> bool:
-        """Whether space goes on with the run that is shown: it was stopped, or the form now gives it more steps."""
-        word = self.state.word
-        if self.watched is None or self.session is not None:
-            return False
-        if word != "FINISHED":
-            return word in ("STOPPED", "INTERRUPTED")
-        changes = self._changes()
-        return set(changes) <= LIVE and changes.get("max_iters", 0) > self.watched.history.step
-
-    def _changes(self) -> dict[str, Any]:
-        """What the form has otherwise than the run of this process that is shown."""
-        past, form = config_of(self.watched.history) if isinstance(self.watched, Own) else None, self.form
-        if past is None or form is None:
-            return {}
-        return {name: new for name, (_, new) in difference(past, form).items()}
-
-    def _go_on(self) -> None:
-        """Resume the run that is shown; live fields that differ in the form go along."""
-        assert self.watched is not None
-        changes = self._changes()
-        if not set(changes) <= LIVE:
-            self.say("Going on with the stopped run as it is; N starts the one in the form.")
-        path = self.watched.run.path if isinstance(self.watched, Opened) else self.watched.snapshot.run_path
-        self._resume(str(path), {name: value for name, value in changes.items() if name in LIVE})
-
-    def _start_from_form(self) -> None:
-        config = self.form
-        if config is None:
-            self.say("The form has faults: 2 shows them.", "warning")
-            return
-        self._start(self._plan(config))
-
     def action_single_step(self) -> None:
-        session = self.session
-        if session is None or session.snapshot.state != "PAUSED":
-            self.say(". takes one step while a run is paused; space pauses.")
-        else:
-            session.submit(SingleStep())
+        self.conductor.single_step()
 
     def action_stop_run(self) -> None:
-        if self.session is None:
-            self.say("Nothing is running here; space starts.")
-        else:
-            self.session.submit(Stop())
-            self._show_all()
+        self.conductor.stop()
+        self._show_all()
 
     def action_save(self) -> None:
-        session = self.session
-        if session is None or session.snapshot.state == "PREPARING":
-            self.say("w saves a checkpoint while a run is at work; a stopped run is saved already.")
-        else:
-            session.submit(Save())
-            self._show_all()
+        self.conductor.save()
+        self._show_all()
 
-    @work(exclusive=True, group="run")
-    async def action_new_run(self) -> None:
-        if self.form is None:
-            self.say("The form has faults: 2 shows them.", "warning")
-            return
-        if (session := self.session) is not None:
-            session.submit(Stop())
-            self.say("Saving the present run, then starting the new one…")
-            while session.alive:
-                await asyncio.sleep(0.05)
-            self._tell_end()
-        self._start_from_form()
+    def action_new_run(self) -> None:
+        self.conductor.new_run()
+        self._show_all()
 
     def on_setup_view_edited(self, message: SetupView.Edited) -> None:
-        self.edit(message.name, message.value)
+        self.conductor.edit(message.name, message.value)
 
     def on_setup_view_changed(self) -> None:
         self._show_all()
-
-    def edit(self, name: str, value: object) -> None:
-        """Change a live field of the run at work."""
-        if self.session is None:
-            self.say("Nothing is running here: the change is in the form, for the next run.")
-        else:
-            self.session.submit(EditFields({name: value}))
 
     # Keys: getting about --------------------------------------------------------------------------------------------
 
@@ -545,27 +369,17 @@ class Playground(App[None]):
         self.say(f"copied: {what}, {lines} {'line' if lines == 1 else 'lines'}")
 
     def action_open_editor(self) -> None:
-        what, text = panes.text_of(self._shown)
-        editor = os.environ.get("VISUAL") or os.environ.get("EDITOR")
+        _, text = panes.text_of(self._shown)
+        command = editor()
         if not text:
             self.say("Nothing to open here yet.")
-        elif not editor:
+        elif command is None:
             self.say("Set EDITOR to the editor you like, and e opens this text in it.")
         else:
-            self._edit_text(editor, what, text)
-
-    def _edit_text(self, editor: str, what: str, text: str) -> None:
-        import shlex
-
-        with tempfile.NamedTemporaryFile("w", suffix=".txt", prefix="gpt-tui-", delete=False, encoding="utf-8") as file:
-            file.write(text)
-        try:
-            with self.suspend():
-                subprocess.run([*shlex.split(editor), file.name], check=False)
-        except (OSError, ValueError) as error:
-            self.say(f"{editor} cannot be run: {error}", "error")
-        finally:
-            Path(file.name).unlink(missing_ok=True)
+            try:
+                open_in(command, text, self.suspend)
+            except (OSError, ValueError, SuspendNotSupported) as error:
+                self.say(f"{command} cannot be run here: {error}", "error")
 
     def action_help(self) -> None:
         owners = self._owners()
@@ -602,41 +416,25 @@ class Playground(App[None]):
 
     def _commands(self) -> list[Command]:
         owners = ["app", *self._owners(), *(["train"] if self._view == "train" else [])]
-        actions = [a for a in ACTIONS if a.where in owners and a.id != "palette"]
-        commands = [Command(self._label(a), a.first, a.help, self._doer(a)) for a in actions]
-        themes = [
-            Command(f"theme {name}", "", "Use this theme.", partial(setattr, self, "theme", name))
-            for name in self.available_themes
-        ]
-        return [*commands, *themes]
+        actions = (action for action in ACTIONS if action.where in owners)
+        themes = commands.of_themes(self.available_themes, lambda name: setattr(self, "theme", name))
+        return [*commands.of_actions(actions, self._label, self._do), *themes]
 
-    def _doer(self, action: Action) -> Callable[[], object]:
-        """What does an action where it belongs: at the focused widget or one that it lies in."""
-        focused = self.focused
-        chain = list(focused.ancestors_with_self) if focused is not None else [self]
+    def _do(self, action: Action) -> None:
+        """Do an action where it belongs: at the focused widget, or at one that it lies in."""
+        focused = self.screen_stack[0].focused
+        chain = list(focused.ancestors_with_self) if focused is not None else []
         owner = next((node for node in chain if action.where in getattr(node, "KEYS", ())), None)
-        if owner is None:
-            owner = self._train if action.where == "train" else self
-        return lambda: self.call_later(self.run_action, action.id, owner)
+        self.call_later(self.run_action, action.id, owner or (self._train if action.where == "train" else self))
 
     def _offers(self, typed: str) -> list[Command]:
-        """`learning_rate 0.001`: a live field of the run at work and its new value."""
-        name, _, value = typed.strip().replace("=", " ").partition(" ")
-        spec = FIELDS.get(name.replace("-", "_"))
-        config = self.session.snapshot.config if self.session else None
-        if spec is None:
-            return []
-        if config is None or not value.strip():
-            return [
-                Command(spec.name, "2", "A field of the form: change it in Setup.", lambda: self.action_view("setup"))
-            ]
-        now = spec.show(config.get(spec.name))
-        try:
-            new = live_changes(config, {spec.name: value.strip()}).get(spec.name)
-        except Refusal as refusal:
-            why = refusal.faults[0].message
-            return [Command(f"{spec.name} cannot be {value.strip()}", "", why, partial(self.say, why, "error"))]
-        return [Command(f"{spec.name} {now} → {spec.show(new)}", "", spec.help, lambda: self.edit(spec.name, new))]
+        return commands.of_field(
+            typed,
+            self.session.snapshot.config if self.session is not None else None,
+            edit=self.conductor.edit,
+            show_form=lambda: self.action_view("setup"),
+            say=lambda why: self.say(why, "error"),
+        )
 
     # Leaving --------------------------------------------------------------------------------------------------------
 
@@ -662,9 +460,9 @@ class Playground(App[None]):
 
     @work(exclusive=True, group="leave")
     async def _leave_when_saved(self, session: Session) -> None:
-        end = time.monotonic() + SAVE_SECONDS
-        while session.alive and time.monotonic() < end:
-            await asyncio.sleep(0.05)
+        await _ended(session, PATIENCE_SECONDS)
+        session.submit(Stop("signal"))  # a last evaluation takes too long: only save
+        await _ended(session, SAVE_SECONDS - PATIENCE_SECONDS)
         self.exit()
 
     def _keep_preferences(self) -> None:
@@ -689,14 +487,28 @@ def run_playground(request: PlaygroundRequest) -> int:
     app = Playground(request)
     asyncio.run(_run(app))
     session = app.session
-    if session is not None:
+    if session is not None and app.crash is not None:
         session.submit(Stop("signal"))
         session.join(SAVE_SECONDS)
     if app.crash is not None:
         raise app.crash
+    console = Console.standard()
+    for text in app.conductor.tracebacks:
+        report_traceback(text, console)
     if session is not None and session.alive:
+        console.warn(
+            "gpt-tui: the run was left before it was saved; "
+            f"gpt-tui --resume {session.snapshot.run_name} goes on from its last checkpoint"
+        )
         os._exit(app.status)  # the worker is deep in a computation: waiting for it would hold the terminal
     return app.status or app.return_code or 0
+
+
+async def _ended(session: Session, seconds: float) -> None:
+    """Wait for it to end, but no longer than this."""
+    limit = time.monotonic() + seconds
+    while session.alive and time.monotonic() < limit:
+        await asyncio.sleep(0.05)
 
 
 async def _run(app: Playground) -> None:

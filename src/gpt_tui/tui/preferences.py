@@ -41,6 +41,8 @@ def load(folder: Path) -> Preferences:
         for field in fields(Preferences)
         if field.name in kept and type(kept[field.name]) is type(getattr(default, field.name))
     }
+    if not 0 <= sound.get("smoothing", 0.0) < 1:
+        del sound["smoothing"]
     return Preferences(**sound)
 
 

@@ -4,11 +4,21 @@ from __future__ import annotations
 
 import time
 
+from gpt_tui.core.config import RunConfig
+from gpt_tui.core.errors import GptTuiError, Refusal
 from gpt_tui.core.runs import History, Run
 from gpt_tui.core.session import Outcome, Session, Snapshot
 from gpt_tui.tui.state import State
 
 LOOK_EVERY = 1.0  # seconds between looks at whether another process still works on a run
+
+
+def config_of(history: History) -> RunConfig | None:
+    """The run's configuration; None where the log holds one that this version cannot read."""
+    try:
+        return history.config
+    except Refusal:
+        return None
 
 
 class Own:
@@ -62,10 +72,13 @@ class Opened:
         self._looked = 0.0
 
     def read(self) -> None:
-        """Read what there is so far; for a long run this takes a while, so it may be done in a thread."""
+        """Read all there is so far; of a long run that takes a while. Raises GptTuiError."""
         self.poll()
+        while not self._tail.at_end:
+            self.poll()
 
     def poll(self) -> bool:
+        """Take what has been written since. Raises GptTuiError where the log cannot be read any more."""
         events = self._tail.poll()
         self.history.extend(events)
         return bool(events)
@@ -75,10 +88,16 @@ class Opened:
         now = time.monotonic()
         if self._state is None or now - self._looked >= LOOK_EVERY:
             self._looked = now
-            state = State.on_disk(self.run.state())
-            paused = state.word == "TRAINING" and self.history.state_word == "PAUSED"
-            self._state = State("PAUSED") if paused else state
+            self._state = self._look()
         return self._state
+
+    def _look(self) -> State:
+        try:
+            state = State.on_disk(self.run.state())
+        except GptTuiError:  # what was read of it is still there to be seen; `poll` tells why there is no more
+            return self._state or State.on_disk("interrupted")
+        paused = state.word == "TRAINING" and self.history.state_word == "PAUSED"
+        return State("PAUSED") if paused else state
 
     @property
     def name(self) -> str:

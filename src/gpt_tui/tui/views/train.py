@@ -21,11 +21,12 @@ from gpt_tui.tui import figures, keys, panes
 from gpt_tui.tui.machine import NO_MACHINE, Machine
 from gpt_tui.tui.plain import visible
 from gpt_tui.tui.state import State
+from gpt_tui.tui.watched import config_of
 from gpt_tui.tui.widgets.chart import UNITS, Unit
 from gpt_tui.tui.widgets.curves_pane import CurvesPane
 from gpt_tui.tui.widgets.facts_pane import FactsPane, essentials
 from gpt_tui.tui.widgets.log_pane import LogLineStrip, LogPane
-from gpt_tui.tui.widgets.loss_chart import LossChart, config_of
+from gpt_tui.tui.widgets.loss_chart import LossChart
 from gpt_tui.tui.widgets.pane import Pane
 from gpt_tui.tui.widgets.ready_pane import ReadyPane
 from gpt_tui.tui.widgets.sample_pane import SamplePane
@@ -256,7 +257,7 @@ def figures_of(history: History, snapshot: Snapshot | None, machine: Machine) ->
         eta=snapshot.eta,
         seconds=snapshot.seconds,
         running=snapshot.state in ("TRAINING", "PAUSED"),
-        memory=snapshot.memory or machine.memory,
+        memory=machine.memory if snapshot.device == "cpu" else snapshot.memory,
     )
 
 

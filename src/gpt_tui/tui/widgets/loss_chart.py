@@ -10,19 +10,10 @@ from textual.binding import BindingType
 from textual.content import Content
 
 from gpt_tui.core import shapes
-from gpt_tui.core.config import RunConfig
-from gpt_tui.core.errors import Refusal
 from gpt_tui.core.runs import History
 from gpt_tui.tui import keys
+from gpt_tui.tui.watched import config_of
 from gpt_tui.tui.widgets.chart import UNITS, Chart, Mark, Reference, Series, Unit
-
-
-def config_of(history: History) -> RunConfig | None:
-    """The run's configuration; None where the log holds one that this version cannot read."""
-    try:
-        return history.config
-    except Refusal:
-        return None
 
 
 class LossChart(Chart):
