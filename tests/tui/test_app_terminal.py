@@ -113,3 +113,14 @@ def test_no_color_sends_no_colour(folder: Path, monkeypatch: pytest.MonkeyPatch)
         assert terminal.end() == 0
         codes = {code for found in re.findall(rb"\x1b\[([0-9;]*)m", terminal.sent) for code in found.split(b";")}
         assert codes <= {b"", b"0", b"1", b"2", b"4", b"7"}
+
+
+def test_keys_typed_in_one_breath_are_obeyed_in_their_order(folder: Path) -> None:
+    with Terminal(RUN, str(folder)) as terminal:
+        terminal.until("READY")
+        terminal.press("2:theme gpt-tui-light\r\r")
+        terminal.until("n_embd")
+        while "enter does it" in terminal.text:
+            terminal.read()
+        terminal.press("q")
+        assert terminal.end() == 0

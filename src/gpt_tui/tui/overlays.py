@@ -115,9 +115,13 @@ class Palette(ModalScreen[Command]):
         self._find("")
 
     def on_key(self, event: events.Key) -> None:
-        """Letters that come before the field has the focus belong to it too."""
+        """Keys that come before the field has the focus belong to it too."""
         field = self.query_one(Input)
-        if event.is_printable and event.character and not field.has_focus:
+        if field.has_focus:
+            return
+        if event.key == "enter":
+            self._choose(field.value)
+        elif event.is_printable and event.character:
             field.insert_text_at_cursor(event.character)
             field.focus()
 
@@ -126,16 +130,20 @@ class Palette(ModalScreen[Command]):
         self._find(event.value)
 
     @on(Input.Submitted)
-    def _chosen(self, event: Input.Submitted) -> None:
-        if event.value != self._typed_words:  # enter came before what was typed last had been looked for
-            self._find(event.value)
+    def _submitted(self, event: Input.Submitted) -> None:
+        self._choose(event.value)
+
+    def _choose(self, typed: str) -> None:
+        if typed != self._typed_words:  # enter came before what was typed last had been looked for
+            self._find(typed)
         at = self.query_one(OptionList).highlighted
-        if at is not None and at < len(self._found):
+        if at is not None and at < len(self._found) and self.is_current:  # enter may come twice
             self.dismiss(self._found[at])
 
     @on(OptionList.OptionSelected)
     def _clicked(self, event: OptionList.OptionSelected) -> None:
-        self.dismiss(self._found[event.option_index])
+        if self.is_current:
+            self.dismiss(self._found[event.option_index])
 
     def action_move(self, by: int) -> None:
         options = self.query_one(OptionList)
@@ -182,4 +190,5 @@ class Jump(ModalScreen[Widget]):
     def on_key(self, event: events.Key) -> None:
         event.stop()
         _, pane = self._panes.get(event.character or "", ("", None))
-        self.dismiss(pane)
+        if self.is_current:
+            self.dismiss(pane)

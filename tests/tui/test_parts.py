@@ -1,0 +1,143 @@
+"""Small parts of the screen: numbers, visible text, remembered ways, drawing without colour or beyond ASCII."""
+
+from __future__ import annotations
+
+import math
+import unicodedata
+from pathlib import Path
+
+import pytest
+from rich.cells import cell_len
+from rich.segment import Segment
+from rich.style import Style
+from textual.color import Color
+
+from gpt_tui.core.config import build
+from gpt_tui.tui import commands, figures, preferences
+from gpt_tui.tui.pace import FASTEST, OVER_SSH, SLOWEST, Pace
+from gpt_tui.tui.plain import one_line, visible
+from gpt_tui.tui.preferences import Preferences
+from gpt_tui.tui.theme import _ASCII, LOOKS, AsciiFilter, NoColourFilter
+
+
+@pytest.mark.parametrize(
+    ("shown", "expected"),
+    [
+        (figures.loss(1.8314), "1.831"),
+        (figures.loss(math.nan), "nan"),
+        (figures.loss(math.inf), "inf"),
+        (figures.loss(None), "–"),
+        (figures.rate(0.012), "1.2e-2"),
+        (figures.rate(0.0), "0"),
+        (figures.norm(12.345), "12.3"),
+        (figures.norm(math.inf), "inf"),
+        (figures.count(999), "999"),
+        (figures.count(999.7), "1.00k"),
+        (figures.count(42_140), "42.1k"),
+        (figures.count(606_592), "607k"),
+        (figures.count(999_960), "1.00M"),
+        (figures.count(10_788_929), "10.8M"),
+        (figures.size(812_400_000), "812 MB"),
+        (figures.size(3_140_000_000), "3.1 GB"),
+        (figures.duration(8.4), "0:08"),
+        (figures.duration(59.7), "1:00"),
+        (figures.duration(3723), "1:02:03"),
+        (figures.duration(400_000), "4 d 15 h"),
+        (figures.duration(math.nan), "–"),
+    ],
+)
+def test_numbers_are_written_short(shown: str, expected: str) -> None:
+    assert shown == expected
+
+
+@pytest.mark.parametrize("value", [0.0, 0.004, 1.8, 99.99, 950.0, 12_345.0, 8e6, 9.99e9])
+def test_a_number_never_outgrows_its_place(value: float) -> None:
+    assert len(figures.count(value)) <= 5
+    assert len(figures.rate(value)) <= 6
+
+
+def test_a_small_curve_has_a_cell_for_each_value_and_a_gap_where_there_is_none() -> None:
+    assert figures.spark([0, 1, 2, 3, 4, 5, 6, 7]) == "▁▂▃▄▅▆▇█"
+    assert figures.spark([1, math.nan, 2]) == "▁ █"
+    assert figures.spark([3, 3]) == "▄▄"
+    assert figures.spark([math.nan]) == " "
+
+
+def test_a_bar_is_full_at_the_end_and_never_longer_than_it_is() -> None:
+    assert [tuple(map(len, figures.bar(share, 10))) for share in (-1, 0, 0.55, 1, 7)] == [
+        (0, 10), (0, 10), (6, 4), (10, 0), (10, 0),
+    ]  # fmt: skip
+
+
+def test_text_from_a_model_cannot_move_the_cursor_or_hide() -> None:
+    assert visible("a\tb\r\nc\x1b[2J\u202ed\x07") == "a   b\nc\\x1b[2J\\u202ed\\x07"
+    assert one_line("two\nlines") == "two⏎lines"
+
+
+def test_what_is_drawn_has_an_ascii_character_of_the_same_width() -> None:
+    for character, plain in _ASCII.items():
+        assert plain.isascii()
+        assert cell_len(character) == cell_len(plain) == 1, unicodedata.name(character)
+    drawn = "".join(look.glyph for look in LOOKS.values()) + "╭─╮│⠑⢄⠀▰▱▁█┄◆"
+    (segment,) = AsciiFilter().apply([Segment(drawn, Style(bold=True))], Color.parse("black"))
+    assert segment.text.isascii()
+    assert len(segment.text) == len(drawn)
+    assert segment.style == Style(bold=True)
+
+
+def test_without_colour_pale_text_is_dim_and_a_highlight_is_reversed() -> None:
+    def plain(style: str) -> str:
+        (segment,) = NoColourFilter().apply([Segment("x", Style.parse(style))], Color.parse("black"))
+        assert segment.style is not None
+        return str(segment.style)
+
+    assert plain("#d3d7de on #14161a") == "not dim not reverse"
+    assert plain("#64676c on #14161a") == "dim not reverse"
+    assert plain("#d3d7de on #2f5d57") == "not dim reverse"
+    assert plain("bold underline #56b6a6 on #14161a") == "bold not dim underline not reverse"
+
+
+def test_drawing_is_seldom_over_ssh_and_when_nothing_happens() -> None:
+    assert Pace({}).next() >= FASTEST
+    assert Pace({"SSH_TTY": "/dev/pts/1"}).next() >= OVER_SSH
+    assert Pace({}).next(busy=False) == SLOWEST
+
+
+def test_preferences_are_kept_whole(tmp_path: Path) -> None:
+    kept = Preferences("setup", "nord", True, 0.98, "tokens")
+    preferences.save(tmp_path / "new", kept)
+    assert preferences.load(tmp_path / "new") == kept
+    assert [path.name for path in (tmp_path / "new").iterdir()] == ["playground.json"]
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", "null", '{"smoothing": NaN}', '{"smoothing": 1.5, "view": 3}'])
+def test_broken_preferences_are_the_defaults(tmp_path: Path, content: str) -> None:
+    (tmp_path / "playground.json").write_text(content)
+    assert preferences.load(tmp_path) == Preferences()
+
+
+def test_the_palette_takes_a_live_field_and_refuses_the_others_in_words() -> None:
+    edited: list[tuple[str, object]] = []
+    said: list[str] = []
+
+    def offers(typed: str, running: bool = True) -> list[commands.Command]:
+        return commands.of_field(
+            typed,
+            build({}) if running else None,
+            edit=lambda name, value: edited.append((name, value)),
+            show_form=lambda: said.append("form"),
+            say=said.append,
+        )
+
+    (offer,) = offers("learning-rate=0.001")
+    assert offer.label == "learning_rate 0.004 → 0.001"
+    offer.do()
+    assert edited == [("learning_rate", 0.001)]
+    (offer,) = offers("n_layer 9")
+    assert offer.label == "n_layer cannot be 9"
+    offer.do()
+    assert "needs a new run" in said[0]
+    (offer,) = offers("learning_rate 0.001", running=False)
+    offer.do()
+    assert said[1] == "form"
+    assert offers("density") == []
