@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import math
 import time
 from collections.abc import Callable
@@ -349,7 +350,7 @@ def test_a_run_that_trains_cannot_be_trained_twice(runs: Runs) -> None:
     while not any(isinstance(e, Checkpoint) for e in reader.drain()):
         assert reader.wait(30)
     outcome, _ = runs.go(resume="busy")
-    assert outcome.kind == "failed"
+    assert outcome.kind == "refused"
     assert "busy" in str(outcome.error)
     session.submit(Stop("signal"))
     assert session.join(30)
@@ -367,7 +368,7 @@ def test_a_changed_dataset_is_not_learned_as_if_it_were_the_old_one(runs: Runs, 
 
 def test_standard_input_can_be_learned_and_gone_on_with(runs: Runs) -> None:
     fields = {"dataset": "-"}
-    outcome, _ = runs.go((at_step(12), Stop()), fields=fields, stdin=TEXT.encode(), run_name="piped")
+    outcome, _ = runs.go((at_step(12), Stop()), fields=fields, stdin=io.BytesIO(TEXT.encode()), run_name="piped")
     assert outcome.kind == "finished"
     outcome, _ = runs.go(resume="piped")
     assert outcome.kind == "finished"
@@ -408,3 +409,164 @@ def test_what_auto_became_is_told_with_its_reason(runs: Runs, monkeypatch: pytes
     assert "Shakespeare" in started.dataset.why
     assert started.dataset.why in [e.text for e in of(Notice, events)]
     assert "the source itself" in started.ladder
+
+
+def test_a_dataset_named_by_a_relative_path_is_found_again_from_anywhere(
+    runs: Runs, text: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(text.parent)
+    runs.go((at_step(12), Stop()), fields={"dataset": text.name}, run_name="near")
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    outcome, events = runs.go(resume="near")
+    assert outcome.kind == "finished"
+    assert not [e for e in of(Notice, events) if "cache" in e.text]
+
+
+def test_a_dataset_that_is_gone_is_taken_from_the_cache_and_that_is_told(runs: Runs, text: Path) -> None:
+    _, whole = runs.go(run_name="whole")
+    runs.go((at_step(12), Stop()), run_name="parts")
+    text.unlink()
+    outcome, events = runs.go(resume="parts")
+    assert outcome.kind == "finished"
+    assert losses(events) == losses(whole)[-len(losses(events)) :]
+    assert any("what the cache kept" in e.text for e in of(Notice, events))
+
+
+def test_edits_are_made_again_however_often_the_resumed_run_is_interrupted(runs: Runs) -> None:
+    _, whole = runs.go((at_step(22), EditFields({"learning_rate": 0.0001, "dropout": 0.3})), run_name="edited")
+    made = of(Edit, whole)[0].step
+    runs.go((at_step(17), Stop("signal")), resume="edited@15")
+    _, last = runs.go(resume="edited")
+    assert [e.step for e in of(Edit, last)] == [made]
+    history = Shelf(runs.runs_dir).find("edited")[0].history()
+    assert list(history.losses) == losses(whole)
+
+
+def test_changing_one_field_on_resuming_leaves_the_other_edits_as_they_were(runs: Runs) -> None:
+    runs.go((at_step(20), EditFields({"learning_rate": 0.0001, "dropout": 0.3})), run_name="edited")
+    _, events = runs.go(resume="edited@15", edits={"learning_rate": 0.002})
+    first, again = of(Edit, events)
+    assert first.changes == {"learning_rate": (0.004, 0.002)}
+    assert again.changes == {"dropout": (0.1, 0.3)}
+    history = Shelf(runs.runs_dir).find("edited")[0].history()
+    assert history.config is not None
+    assert (history.config.optimizer.learning_rate, history.config.model.dropout) == (0.002, 0.3)
+
+
+def test_an_edit_between_the_checkpoint_and_the_next_step_is_not_lost(runs: Runs) -> None:
+    deeds = [
+        (at_step(12), Pause()),
+        (at(Paused), Save()),
+        (at(Checkpoint), EditFields({"dropout": 0.4})),
+        (at(Edit), Stop("signal")),
+    ]
+    runs.go(*deeds, run_name="edited")
+    run, _ = Shelf(runs.runs_dir).find("edited")
+    outcome, events = runs.go(resume="edited")
+    assert outcome.kind == "finished"
+    assert of(Edit, events) == []
+    saved = run.checkpoints()[-1]
+    assert saved.step == 30
+    config = Shelf(runs.runs_dir).find("edited")[0].history().config
+    assert config is not None
+    assert config.model.dropout == 0.4
+    _, again = runs.go(resume="edited", edits={"max_iters": 31})
+    assert of(Edit, again)[0].changes == {"max_iters": (30, 31)}
+
+
+def test_the_best_checkpoint_outlives_stops_and_resumes(runs: Runs) -> None:
+    fields = {"checkpoint_interval": "off", "max_iters": 10**6, "eval_interval": 10**6}
+    outcome, _ = runs.go((at_step(13), Stop()), run_name="kept", fields=fields)
+    assert isinstance(outcome.event, Finished)
+    best = outcome.event.best_step  # the evaluation that a stop brings, after the checkpoint was saved
+    for _ in range(3):
+        runs.go((at(Step), Stop("signal")), resume="kept")
+    run, _ = Shelf(runs.runs_dir).find("kept")
+    kept = [c.step for c in run.checkpoints()]
+    assert best == run.history().best.step
+    assert best in kept
+    assert len(kept) <= 4  # the untrained one, the best, and the newest of what came and went
+    assert len(kept) == len(set(kept))
+
+
+@pytest.mark.parametrize("fields", [{"max_iters": 5}, {"learning_rate": 0.003}], ids=str)
+def test_a_run_at_its_end_is_not_touched_by_a_resume_that_asks_for_nothing(runs: Runs, fields: dict[str, Any]) -> None:
+    runs.go(run_name="done", fields={"max_iters": 10})
+    run, _ = Shelf(runs.runs_dir).find("done")
+    before = (run.path / "events.jsonl").read_bytes()
+    for door in ("resume", "fork"):
+        outcome, _ = runs.go(edits=fields, **{door: "done"})
+        assert outcome.kind == "refused"
+        assert "max_iters" in str(outcome.error)
+    assert (run.path / "events.jsonl").read_bytes() == before
+    assert len(Shelf(runs.runs_dir).runs()) == 1
+
+
+def test_the_last_evaluation_of_a_time_limit_can_still_reach_the_target(runs: Runs) -> None:
+    fields = {"max_iters": 10**6, "eval_interval": 10**6, "learning_rate": 0.01}
+    outcome, _ = runs.go(max_seconds=1.0, target_loss=3.4, fields=fields)
+    assert isinstance(outcome.event, Finished)
+    assert outcome.event.reason == "target_loss"
+
+
+def test_a_look_that_a_stop_cut_short_is_made_again(runs: Runs) -> None:
+    _, whole = runs.go(run_name="whole")
+    is_last_eval = lambda event: isinstance(event, Eval) and event.step == 30  # noqa: E731
+    long_samples = {"max_new_tokens": 5000}
+    outcome, first = runs.go((is_last_eval, Stop("signal")), run_name="cut", fields=long_samples)
+    assert isinstance(outcome.event, Finished)
+    assert outcome.event.reason == "signal"
+    assert 30 not in [e.step for e in of(Sample, first)]
+    outcome, again = runs.go(resume="cut", edits={"max_new_tokens": 20})
+    assert isinstance(outcome.event, Finished)
+    assert outcome.event.reason == "max_iters"
+    assert [e.text for e in of(Sample, again) if e.step == 30] == [e.text for e in of(Sample, whole) if e.step == 30]
+    history = Shelf(runs.runs_dir).find("cut")[0].history()
+    assert [e.step for e in history.evals] == [0, 10, 20, 30]
+
+
+def test_weights_that_broke_are_neither_sampled_nor_kept(runs: Runs) -> None:
+    outcome, events = runs.go(
+        fields={"learning_rate": 100, "grad_clip": "off", "qk_norm": False, "norm": "none", "max_iters": 3000,
+                "n_layer": 4, "zero_init": False, "init": "torch", "eval_interval": 1, "checkpoint_interval": 1}
+    )  # fmt: skip
+    assert isinstance(outcome.event, Failed)
+    assert outcome.event.reason == "diverged"
+    assert of(Checkpoint, events)[-1].step <= outcome.event.step
+
+
+def test_surprise_has_one_number_a_character_whatever_the_tokenizer(runs: Runs, text: Path) -> None:
+    text.write_text(TEXT.replace("ANNA", "ÄNNE").replace("evening", "Abendglühen ✨"), encoding="utf-8")
+    for tokenizer in ("char", "byte"):
+        outcome, events = runs.go(fields={"tokenizer": tokenizer, "max_iters": 4})
+        assert outcome.kind == "finished"
+        passage = of(Started, events)[0].passage
+        assert "�" not in passage
+        assert {len(e.nats) for e in of(Surprise, events)} == {len(passage)}
+
+
+def test_a_refused_machine_leaves_everything_as_it_was(runs: Runs) -> None:
+    import torch
+
+    if torch.cuda.is_available():
+        pytest.skip("this machine has what the test needs it to lack")
+    _, plain = runs.go()
+    _, events = runs.go((at_step(5), EditFields({"dropout": 0.6, "device": "cuda"})))
+    assert losses(events) == losses(plain)
+
+
+def test_a_live_edit_of_the_number_format_is_shown(runs: Runs) -> None:
+    session = Session(Plan(runs.config(max_iters=10**6), runs.runs_dir))
+    reader = session.subscribe()
+    session.start()
+    session.submit(EditFields({"dtype": "bfloat16"}))
+    while not of(Edit, reader.drain()):
+        assert reader.wait(30)
+    deadline = time.monotonic() + 30
+    while session.snapshot.dtype != "bfloat16":
+        assert time.monotonic() < deadline
+    session.submit(Stop("signal"))
+    assert session.join(30)
+    session.submit(Pause())
+    assert session.snapshot.pending == ""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from gpt_tui.cli.arguments import Arguments
-from gpt_tui.cli.training import find_run, find_runs_dir, read_stdin
+from gpt_tui.cli.training import find_run, find_runs_dir, open_stdin
 from gpt_tui.console import Console
 from gpt_tui.core.config import FIELDS, SamplingConfig, find_faults
 from gpt_tui.core.errors import Refusal
@@ -87,7 +87,7 @@ def read_wish(arguments: Arguments) -> Wish:
 def read_prompt(console: Console) -> str:
     """The prompt on standard input, without the line end that `echo` puts after it."""
     try:
-        text = read_stdin(console, "prompt").decode("utf-8")
+        text = open_stdin("prompt").read().decode("utf-8")
     except UnicodeDecodeError as error:
         raise Refusal.one("--prompt", "-", f"standard input is not UTF-8 text (byte {error.start})") from None
     return text.removesuffix("\n").removesuffix("\r")

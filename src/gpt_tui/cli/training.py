@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from gpt_tui.cli.arguments import Arguments
 from gpt_tui.console import Console, one_line
@@ -74,7 +74,7 @@ def _train(arguments: Arguments, order: Order, console: Console) -> int:
         edits=order.edits,
         target_loss=order.target_loss,
         max_seconds=order.max_seconds,
-        stdin=read_stdin(console, "dataset") if from_stdin == "-" else None,
+        stdin=open_stdin("dataset") if from_stdin == "-" else None,
     )
     return headless.train(plan, console, as_json="json" in arguments)
 
@@ -244,8 +244,11 @@ def _continue(spec: str, fork: bool, layers: list[Layer], runs_dir: Path) -> tup
 
     A field that cannot change may be named as long as its value stays what it is.
     """
-    found, _ = find_run(spec, "--fork" if fork else "--resume", runs_dir)
-    old = found.digest().config or found.config()
+    found, step = find_run(spec, "--fork" if fork else "--resume", runs_dir)
+    checkpoints = found.checkpoints()
+    if step is None and checkpoints:
+        step = checkpoints[-1].step
+    old = found.digest().config_at(step) or found.config()
     values = {name: value for layer in layers for name, value in layer.values.items()}
     labels = {name: label for layer in layers for name, label in layer.labels.items()}
     origins = {name: layer.origin for layer in layers for name in layer.values}
@@ -275,12 +278,11 @@ def _why_fixed(spec: FieldSpec, fork: bool) -> str | None:
     return "cannot change in a fork: the weights it starts from would not fit" if spec.section == "model" else None
 
 
-def read_stdin(console: Console, what: str) -> bytes:
-    """Everything on standard input. Raises Refusal where that is a terminal."""
+def open_stdin(what: str) -> BinaryIO:
+    """Standard input, to be read. Raises Refusal where that is a terminal."""
     if sys.stdin is None or sys.stdin.isatty():
         raise Refusal.one(what, "-", "standard input is a terminal; pipe a text into the program")
-    console.live(f"reading {what} from standard input")
-    return sys.stdin.buffer.read()
+    return sys.stdin.buffer
 
 
 # --print-config --------------------------------------------------------------------------------------------------

@@ -5,11 +5,10 @@ Everything that can be refused is refused here before anything is written.
 
 from __future__ import annotations
 
-import io
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -24,14 +23,23 @@ from gpt_tui.core.config import (
     from_sections,
     live_changes,
 )
-from gpt_tui.core.data import STANDARD_INPUT, Dataset, Tokenizer, load_dataset, recall_dataset
+from gpt_tui.core.data import (
+    DATASET_NAMES,
+    STANDARD_INPUT,
+    Dataset,
+    Stopped,
+    Tokenizer,
+    load_dataset,
+    recall_dataset,
+)
 from gpt_tui.core.errors import Fault, GptTuiError, Refusal
-from gpt_tui.core.events import DatasetRecord, Edit, Parent
+from gpt_tui.core.events import DatasetRecord, Finished, Parent
 from gpt_tui.core.runs import (
     CheckpointInfo,
     History,
     LoadedCheckpoint,
     Run,
+    RunIsHeld,
     RunRecord,
     RunWriter,
     Shelf,
@@ -40,21 +48,22 @@ from gpt_tui.core.runs import (
 from gpt_tui.core.session import Plan
 
 if TYPE_CHECKING:
+    from gpt_tui.core.lens import Passage
     from gpt_tui.core.training import Trainer
-
-PASSAGE_TOKENS = 256  # length of the fixed passage of the validation split whose surprise is followed
 
 
 class Place(BaseModel):
     """What a checkpoint's state says of the run, beside what the trainer needs.
 
-    seconds: of work until then; edits: how many the log had; config: with these edits.
+    seconds: of work until then; edits: how many the log had; config: with these edits
+    looked:  the last step that was evaluated, sampled and scored to the end; -1 where none was
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     seconds: float
     edits: int
+    looked: int = -1
     config: dict[str, Any]
 
     def run_config(self) -> RunConfig:
@@ -68,19 +77,23 @@ Show = Callable[[str, int, int | None], None]
 class Prepared:
     """A run that can go on.
 
+    passage:    whose surprise is followed
+    history:    of a resumed run, as it was left; its `pending_edits` are to be made again at their steps
     checkpoint: what a resumed or forked run starts from; seconds: of work before that
-    replay:     edits to make again at their steps; edits: live fields changed on resuming, {name: (old, new)}
+    looked:     the last step that was evaluated, sampled and scored to the end
+    edits:      live fields changed on resuming, {name: (old, new)}
     """
 
     trainer: Trainer
     dataset: Dataset
     writer: RunWriter
     record: RunRecord
+    passage: Passage
     history: History
     checkpoint: CheckpointInfo | None = None
     resumed: bool = False
     seconds: float = 0.0
-    replay: list[Edit] = field(default_factory=list)
+    looked: int = -1
     edits: dict[str, tuple[Any, Any]] = field(default_factory=dict)
     notices: list[str] = field(default_factory=list)
 
@@ -96,7 +109,7 @@ def prepare(plan: Plan, show: Show, should_stop: Callable[[], bool]) -> Prepared
     config = _settle(plan.config, dataset)
     trainer = _make_trainer(config, dataset, show)
     notices = [dataset.why] if dataset.why else []
-    return _begin(plan, shelf, config, dataset, trainer, notices, parent=None)
+    return _begin(plan, shelf, config, dataset, trainer, notices, None, should_stop)
 
 
 def _load(plan: Plan, config: RunConfig, show: Show, should_stop: Callable[[], bool]) -> Dataset:
@@ -107,7 +120,7 @@ def _load(plan: Plan, config: RunConfig, show: Show, should_stop: Callable[[], b
         tokenizer=data.tokenizer,
         progress=lambda phase, done, total: show(phase, done, total),
         should_stop=should_stop,
-        stdin=io.BytesIO(plan.stdin) if plan.stdin is not None else None,
+        stdin=plan.stdin,
     )
 
 
@@ -115,8 +128,8 @@ def _settle(config: RunConfig, dataset: Dataset) -> RunConfig:
     """The configuration with the dataset that `auto` became, checked against it. Raises Refusal."""
     if config.data.dataset == "auto":
         config = config.replace(dataset=dataset.name)
-    elif config.data.dataset not in (dataset.name, STANDARD_INPUT):
-        config = config.replace(dataset=str(Path(config.data.dataset).absolute()))  # so that it is found again
+    elif not _is_named(config):
+        config = config.replace(dataset=dataset.source)  # the absolute path, so that it is found from anywhere
     faults = dataset_faults(config, dataset.facts())
     if config.sampling.prompt:
         try:
@@ -126,6 +139,10 @@ def _settle(config: RunConfig, dataset: Dataset) -> RunConfig:
     if faults:
         raise Refusal(faults)
     return config
+
+
+def _is_named(config: RunConfig) -> bool:
+    return config.data.dataset in (*DATASET_NAMES, STANDARD_INPUT)
 
 
 def _make_trainer(config: RunConfig, dataset: Dataset, show: Show) -> Trainer:
@@ -144,9 +161,12 @@ def _begin(
     trainer: Trainer,
     notices: list[str],
     parent: Parent | None,
+    should_stop: Callable[[], bool],
 ) -> Prepared:
+    from gpt_tui.core.lens import Passage
+
     facts = dataset.facts()
-    passage, _ = passage_tokens(dataset, config)
+    passage = Passage.of(dataset, config.model.block_size)
     record = RunRecord(
         versions=device.versions(),
         platform=device.platform_name(),
@@ -167,60 +187,84 @@ def _begin(
         tokenizer=dataset.tokenizer.to_json(),
         parameters=trainer.model.parameter_count(),
         ladder=dataset.ladder,
-        passage=passage,
+        passage=passage.text,
         parent=parent,
         created=now(),
     )
     if dataset.ladder_note:
         notices = [*notices, dataset.ladder_note]
+    if should_stop():
+        raise Stopped
     writer = shelf.create(config, plan.run_name, record, plan.preset)
-    return Prepared(trainer, dataset, writer, record, History(), notices=[*notices, *dataset.notices])
-
-
-def passage_tokens(dataset: Dataset, config: RunConfig) -> tuple[str, int]:
-    """The fixed passage of the validation split as text, and how many tokens before it give it context."""
-    before = max(1, min(config.model.block_size, len(dataset.val) // 2))
-    return dataset.tokenizer.decode(dataset.val[before : before + PASSAGE_TOKENS]), before
+    return Prepared(trainer, dataset, writer, record, passage, History(), notices=[*notices, *dataset.notices])
 
 
 def _resume(plan: Plan, shelf: Shelf, spec: str, show: Show, should_stop: Callable[[], bool]) -> Prepared:
     show("opening the run", 0, None)
     run, step = shelf.find(spec)
-    writer = shelf.reopen(run)
     try:
-        history, record = run.history(), run.record()
-        info, saved, notices = newest_whole_checkpoint(run, step)
-        place = read_place(saved)
-        config = place.run_config()
-        edited = live_changes(config, plan.edits) if plan.edits else config
-        if difference(config, edited) == {} and info.step >= config.training.max_iters:
-            raise Refusal.one(
-                "max_iters",
-                config.training.max_iters,
-                f"{run.name} has come to its end at step {info.step}; more steps take a higher max_iters, "
-                f"for example --max-iters {2 * config.training.max_iters}",
-            )
-        dataset = _load_again(plan, run, config, record, show, should_stop)
-        trainer = _make_trainer(edited, dataset, show)
-        trainer.load_state_dict({"model": saved.model, "trainer": saved.trainer, "state": saved.state})
+        writer = shelf.reopen(run)
+    except RunIsHeld as held:
+        raise Refusal.one("run", spec, str(held)) from None
+    try:
+        prepared = _reopened(plan, run, writer, step, show, should_stop)
+        if should_stop():
+            raise Stopped
+        return prepared
     except BaseException:
         writer.close()
         raise
-    later = history.edits[place.edits :]
-    replay = [edit for edit in later if not set(edit.changes) & set(plan.edits)]
+
+
+def _reopened(
+    plan: Plan, run: Run, writer: RunWriter, step: int | None, show: Show, should_stop: Callable[[], bool]
+) -> Prepared:
+    from gpt_tui.core.lens import Passage
+
+    history, record = run.digest(), run.record()
+    info, saved, notices = newest_whole_checkpoint(run, step)
+    place = read_place(saved)
+    # What was edited between this checkpoint and the step after it; later edits are made again in their turn.
+    config = place.run_config()
+    for edit in history.edits[place.edits :]:
+        if edit.step == info.step:
+            config = live_changes(config, {name: new for name, (_, new) in edit.changes.items()})
+    edited = live_changes(config, plan.edits) if plan.edits else config
+    _refuse_nothing_to_do(run, info, edited, done=place.looked == info.step and _was_concluded(history))
+    dataset, more = _load_again(plan, run, config, record, show, should_stop)
+    trainer = _make_trainer(edited, dataset, show)
+    trainer.load_state_dict({"model": saved.model, "trainer": saved.trainer, "state": saved.state})
     return Prepared(
         trainer,
         dataset,
         writer,
         record,
+        Passage.of(dataset, config.model.block_size),
         history,
         checkpoint=info,
         resumed=True,
         seconds=place.seconds,
-        replay=replay,
+        looked=place.looked,
         edits=difference(config, edited),
-        notices=[*notices, *_what_changed(record, trainer)],
+        notices=[*notices, *more, *_what_changed(record, trainer)],
     )
+
+
+def _was_concluded(history: History) -> bool:
+    """Whether the run has ended with its last losses told."""
+    return isinstance(history.end, Finished) and math.isfinite(history.end.val_loss)
+
+
+def _refuse_nothing_to_do(run: Run, info: CheckpointInfo, config: RunConfig, done: bool) -> None:
+    """Raise Refusal where the checkpoint is at the end of the run; past its end, or at it with nothing left to tell."""
+    end = config.training.max_iters
+    if info.step > end or (info.step == end and done):
+        raise Refusal.one(
+            "max_iters",
+            end,
+            f"{run.name} is at step {info.step} already; more steps take a higher max_iters, "
+            f"for example --max-iters {2 * info.step}",
+        )
 
 
 def read_place(saved: LoadedCheckpoint) -> Place:
@@ -233,27 +277,34 @@ def read_place(saved: LoadedCheckpoint) -> Place:
 
 def _load_again(
     plan: Plan, run: Run, config: RunConfig, record: RunRecord, show: Show, should_stop: Callable[[], bool]
-) -> Dataset:
-    """The dataset that the run has learned so far; from the cache where its source is gone. Raises GptTuiError."""
+) -> tuple[Dataset, list[str]]:
+    """The dataset that the run has learned so far, and what to tell of it. Raises GptTuiError where it is lost.
+
+    A text that is gone or has changed is taken from the cache, which keeps the tokens of every text it has seen.
+    """
     kept = record.dataset
-    tokenizer = config.data.tokenizer
-    if config.data.dataset == STANDARD_INPUT and plan.stdin is None:
-        dataset = recall_dataset(kept.name, record.source, kept.sha256, tokenizer=tokenizer)
-        if dataset is None:
-            raise GptTuiError(
-                f"{run.name} learned from standard input, which the cache no longer holds: pipe it in again"
-            )
-        return dataset
-    dataset = _load(plan, config, show, should_stop)
-    if dataset.sha256 == kept.sha256:
-        return dataset
-    recalled = recall_dataset(kept.name, record.source, kept.sha256, tokenizer=tokenizer)
-    if recalled is None:
-        raise GptTuiError(
-            f"{run.name} learned from {kept.name} with SHA-256 {kept.sha256[:12]}…, and what is there now has "
-            f"{dataset.sha256[:12]}…: bring the old text back, or branch off with --fork {run.name}"
-        )
-    return recalled
+    piped = config.data.dataset == STANDARD_INPUT
+    gone = f"{kept.name} is not there any more"
+    if not piped or plan.stdin is not None:
+        try:
+            dataset = _load(plan, config, show, should_stop)
+        except Stopped:
+            raise
+        except GptTuiError as error:
+            gone = f"{kept.name} cannot be read any more ({error})"
+        else:
+            if dataset.sha256 == kept.sha256:
+                return dataset, []
+            gone = f"{kept.name} has changed since"
+    recalled = recall_dataset(kept.name, record.source, kept.sha256, tokenizer=config.data.tokenizer)
+    if recalled is not None:
+        return recalled, [] if piped and plan.stdin is None else [f"{gone}: going on with what the cache kept of it"]
+    if piped:
+        raise GptTuiError(f"{run.name} learned from standard input, which the cache no longer holds: pipe it in again")
+    raise GptTuiError(
+        f"{gone}, and the cache does not hold the text that {run.name} learned from (SHA-256 {kept.sha256[:12]}…): "
+        f"bring it back, or branch off with --fork {run.name} --dataset PATH"
+    )
 
 
 def _what_changed(record: RunRecord, trainer: Trainer) -> list[str]:
@@ -278,10 +329,12 @@ def _fork(plan: Plan, shelf: Shelf, spec: str, show: Show, should_stop: Callable
     record = run.record()
     old = read_place(saved).run_config()
     config = _forked_config(old, plan.edits)
+    _refuse_nothing_to_do(run, info, config, done=True)
     if "dataset" in plan.edits:
         dataset = _load(plan, config, show, should_stop)
     else:
-        dataset = _load_again(plan, run, config, record, show, should_stop)
+        dataset, more = _load_again(plan, run, config, record, show, should_stop)
+        notices = [*notices, *more]
     if dataset.tokenizer.to_json() != Tokenizer.from_json(record.tokenizer).to_json():
         raise Refusal.one(
             "dataset", config.data.dataset, f"its vocabulary is not that of {run.name}, so its weights cannot read it"
@@ -292,7 +345,7 @@ def _fork(plan: Plan, shelf: Shelf, spec: str, show: Show, should_stop: Callable
     if config.training.seed != old.training.seed:
         trainer.reseed()
     parent = Parent(run=run.name, step=info.step)
-    prepared = _begin(plan, shelf, config, dataset, trainer, notices, parent)
+    prepared = _begin(plan, shelf, config, dataset, trainer, notices, parent, should_stop)
     prepared.checkpoint = info
     return prepared
 

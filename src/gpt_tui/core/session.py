@@ -7,11 +7,12 @@ steps, a `Reader` has its own unbounded queue, and `snapshot` is one attribute t
 from __future__ import annotations
 
 import threading
+import traceback
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, BinaryIO, Literal
 
 from gpt_tui.core.config import RunConfig
 from gpt_tui.core.errors import GptTuiError
@@ -30,7 +31,7 @@ class Plan:
     resume/fork: RUN or RUN@STEP
     edits:       live fields changed on resuming, any fields but the model's on forking
     max_seconds: of work in this session
-    stdin:       the text of the dataset `-`
+    stdin:       where the text of the dataset `-` is read from
     """
 
     config: RunConfig
@@ -42,8 +43,7 @@ class Plan:
     edits: Mapping[str, Any] = field(default_factory=dict)
     target_loss: float | None = None
     max_seconds: float | None = None
-    stdin: bytes | None = None
-    start_paused: bool = False
+    stdin: BinaryIO | None = None
 
 
 # Commands: obeyed only between optimizer steps
@@ -216,7 +216,9 @@ class Session:
         self._thread.start()
 
     def submit(self, command: Command) -> None:
-        """Leave a command; it is shown as pending until it is obeyed."""
+        """Leave a command; it is shown as pending until it is obeyed. After the end nobody obeys any more."""
+        if self.outcome is not None:
+            return
         self._pending = _PENDING.get(type(command), self._pending)
         self.mailbox.put(command)
 
@@ -257,9 +259,14 @@ class Session:
             self._pending = ""
 
     def _work(self) -> None:
-        from gpt_tui.core.worker import Worker
+        try:
+            from gpt_tui.core.worker import Worker
 
-        self.outcome = Worker(self).run()
+            outcome = Worker(self).run()
+        except BaseException as error:  # noqa: BLE001 - whoever waits for the session must learn that it is over
+            self.show(state="FAILED", activity="")
+            outcome = Outcome("failed", error=GptTuiError(str(error)), traceback=traceback.format_exc())
+        self.outcome = outcome
         self._pending = ""
         for reader in self._readers:
             reader._arrived.set()

@@ -10,7 +10,7 @@ import time
 import traceback
 from typing import TYPE_CHECKING, Any
 
-from gpt_tui.core.config import difference, live_changes
+from gpt_tui.core.config import RunConfig, difference, live_changes
 from gpt_tui.core.data import Stopped
 from gpt_tui.core.device import memory_in_use
 from gpt_tui.core.errors import GptTuiError, Refusal
@@ -32,7 +32,7 @@ from gpt_tui.core.events import (
     Step,
     Surprise,
 )
-from gpt_tui.core.prepare import Prepared, now, passage_tokens, prepare
+from gpt_tui.core.prepare import Prepared, now, prepare
 from gpt_tui.core.session import EditFields, Outcome, Pause, Resume, Save, Session, SingleStep, Stop
 
 if TYPE_CHECKING:
@@ -108,14 +108,17 @@ class Worker:
         except Refusal as refusal:
             self.session.show(state="FAILED", activity="")
             return Outcome("refused", error=refusal)
-        except GptTuiError as error:
-            self.session.show(state="FAILED", activity="")
-            return Outcome("failed", error=error)
         except Exception as error:  # noqa: BLE001 - the doors tell a person, and keep the traceback
             self.session.show(state="FAILED", activity="")
-            return Outcome("failed", error=_as_error(error), traceback=traceback.format_exc())
-        with prepared.writer:
-            return self._run_prepared(prepared)
+            unforeseen = None if isinstance(error, GptTuiError) else traceback.format_exc()
+            return Outcome("failed", error=_as_error(error), traceback=unforeseen)
+        outcome = self._run_prepared(prepared)
+        try:
+            prepared.writer.close()
+        except GptTuiError as error:  # the disk took no more of the log
+            event = outcome.event if isinstance(outcome.event, Failed) else None
+            return Outcome("failed", event=event, error=error)
+        return outcome
 
     def _run_prepared(self, prepared: Prepared) -> Outcome:
         self.prepared = prepared
@@ -124,7 +127,7 @@ class Worker:
         self.clock = Clock(prepared.seconds)
         self.step_seconds, self.eval_seconds = Rate(), Rate(0.5)
         self.last_flush = self.last_save = time.perf_counter()
-        self.last_saved_step = -1
+        self.last_saved_step = prepared.checkpoint.step if prepared.checkpoint and prepared.resumed else -1
         self.log_broken = False
         self.paused = False
         try:
@@ -136,11 +139,10 @@ class Worker:
     def _train(self) -> EndReason:
         """The loop: obey, step, and evaluate, sample and save when due. Returns why it ended."""
         try:
-            if self.plan.start_paused:
-                self._pause()
             if self._evaluation_is_due():
                 self._look()
             while True:
+                self._replay_edits()
                 single = self._obey()
                 self._check_for_end()
                 self._step()
@@ -198,24 +200,21 @@ class Worker:
             )
         for text in prepared.notices:
             self._notice("info", text)
-        self.edit_count = len(history.edits)
         self.best = min((e.val_loss for e in history.evals if e.val_loss == e.val_loss), default=math.inf)
         self.best_step = next((e.step for e in history.evals if e.val_loss == self.best), 0)
         self.last_eval: Evaluation | None = None
+        self.looked_step = prepared.looked
         self.evaluated_step = history.evals[-1].step if history.evals else -1
         self.rungs_passed = {milestone.rung for milestone in history.milestones}
-        self.replay = list(prepared.replay)
         if prepared.edits:
             self._record_edit(prepared.edits)
-        self._replay_edits(already_logged=True)
-        if record.parent is not None and not prepared.resumed:
-            self._save("forked")
+        if promise := _promise(trainer.device.type, config):
+            self._notice("info", promise)
         self._flush()
 
     # One step
 
     def _step(self) -> None:
-        self._replay_edits()
         trainer = self.trainer
         began = time.perf_counter()
         result = trainer.step()
@@ -270,9 +269,9 @@ class Worker:
 
     def _evaluation_is_due(self) -> bool:
         training, step = self.trainer.config.training, self.trainer.step_count
-        if step == self.evaluated_step:
+        if step == self.looked_step:
             return False
-        beginning = self.evaluated_step < 0
+        beginning = self.looked_step < 0
         return beginning or step % training.eval_interval == 0 or step >= training.max_iters
 
     def _checkpoint_is_due(self) -> bool:
@@ -280,35 +279,49 @@ class Worker:
         return interval != "off" and self.trainer.step_count > 0 and self.trainer.step_count % interval == 0
 
     def _look(self) -> None:
-        """One evaluation with its sample, surprise, milestones and checkpoint; a stop cuts it short."""
-        from gpt_tui.core.training import Interrupted
+        """One evaluation with its sample, surprise, milestones and checkpoint; one cut short is made again later."""
+        from gpt_tui.core.training import Diverged, Interrupted
 
         began = time.perf_counter()
         step = self.trainer.step_count
         self._show_work("evaluating", 0, None)
         try:
             evaluation = self.trainer.evaluate(should_stop=self.mailbox.stopping)
+            if not math.isfinite(evaluation.val_loss):
+                raise Diverged(step, "validation loss", evaluation.val_loss)
+            is_best = self._record_evaluation(step, evaluation)
+            self._speak(step)
+            self._score_passage(step)
         except Interrupted:
-            return  # it is made again when the run is resumed
-        is_best = self._record_evaluation(step, evaluation)
-        self._speak(step)
-        self._score_passage(step)
-        # One that is due as well as best outlives a better one: both reasons count.
-        due = {"untrained": step == 0, "interval": self._checkpoint_is_due(), "best": is_best and step > 0}
+            return
+        self.looked_step = step
+        self._save_after_look(step, is_best)
+        self.eval_seconds.add(time.perf_counter() - began)
+        self.session.show(activity="training", eta=self._seconds_left())
+        if self._target_is_reached(evaluation.val_loss):
+            raise End("target_loss")
+
+    def _save_after_look(self, step: int, is_best: bool) -> None:
+        forked = self.prepared.checkpoint is not None and not self.prepared.resumed and self.last_saved_step < 0
+        # One that is due as well as best outlives a better one: all reasons count.
+        due = {
+            "untrained": step == 0,
+            "forked": forked,
+            "interval": self._checkpoint_is_due(),
+            "best": is_best and step > 0,
+        }
         reasons = [reason for reason, holds in due.items() if holds]
         if not reasons and time.perf_counter() - self.last_save > SAFETY_SECONDS:
             reasons = ["last"]
-        if reasons:
+        if reasons and self.last_saved_step != step:
             self._save(", ".join(reasons))
-        self.eval_seconds.add(time.perf_counter() - began)
-        self.session.show(activity="training", eta=self._seconds_left())
-        target = self.plan.target_loss
-        if target is not None and evaluation.val_loss <= target:
-            raise End("target_loss")
+
+    def _target_is_reached(self, val_loss: float) -> bool:
+        return self.plan.target_loss is not None and val_loss <= self.plan.target_loss
 
     def _record_evaluation(self, step: int, evaluation: Evaluation) -> bool:
         val_loss = evaluation.val_loss
-        is_best = val_loss < self.best
+        is_best = val_loss < self.best or (val_loss == self.best and step == self.best_step)  # one made again
         if is_best:
             self.best, self.best_step = val_loss, step
         self.evaluated_step, self.last_eval = step, evaluation
@@ -330,23 +343,21 @@ class Worker:
 
     def _speak(self, step: int) -> None:
         from gpt_tui.core.sampling import default_prompt, sample_text
+        from gpt_tui.core.training import Interrupted
 
         sampling, tokenizer = self.trainer.config.sampling, self.dataset.tokenizer
         self._show_work("sampling", 0, sampling.max_new_tokens)
         text = sample_text(self.trainer.model, tokenizer, sampling, self.mailbox.stopping)
         if text is None:
-            return
+            raise Interrupted
         prompt = sampling.prompt or default_prompt(tokenizer)
         self._emit(Sample(time=self._time(), step=step, prompt=prompt, seed=sampling.sample_seed, text=text))
 
     def _score_passage(self, step: int) -> None:
         from gpt_tui.core.lens import surprise
-        from gpt_tui.core.prepare import PASSAGE_TOKENS
 
-        if self.mailbox.stopping():
-            return
-        _, before = passage_tokens(self.dataset, self.trainer.config)
-        nats = surprise(self.trainer.model, self.dataset.val[: before + PASSAGE_TOKENS], skip=before)
+        passage = self.prepared.passage
+        nats = passage.per_character(surprise(self.trainer.model, passage.tokens, skip=passage.before))
         self._emit(Surprise(time=self._time(), step=step, nats=[round(value, 4) for value in nats]))
 
     # Commands
@@ -403,47 +414,68 @@ class Worker:
             self._record_edit(changes)
 
     def _record_edit(self, changes: dict[str, tuple[Any, Any]]) -> None:
-        config = self.trainer.config
-        self.edit_count += 1
-        self._emit(Edit(time=self._time(), step=self.trainer.step_count, changes=changes))
-        self.session.show(config=config, max_iters=config.training.max_iters, total=config.training.max_iters)
+        edit = Edit(time=self._time(), step=self.trainer.step_count, changes=changes)
+        self._emit(edit)
+        self.prepared.history.apply(edit)
+        self._show_config()
 
-    def _replay_edits(self, already_logged: bool = False) -> None:
+    def _show_config(self) -> None:
+        trainer = self.trainer
+        max_iters = trainer.config.training.max_iters
+        self.session.show(
+            config=trainer.config,
+            max_iters=max_iters,
+            total=max_iters,
+            device=trainer.device.type,
+            dtype=trainer.dtype,
+        )
+
+    def _replay_edits(self) -> None:
         """Make again the edits that followed the checkpoint, each at its own step, as exact resume demands."""
-        step = self.trainer.step_count
-        while self.replay and self.replay[0].step <= step:
-            edit = self.replay.pop(0)
+        pending = self.prepared.history.pending_edits
+        while pending and pending[0].step <= self.trainer.step_count:
             old = self.trainer.config
-            self.trainer.edit(live_changes(old, {name: new for name, (_, new) in edit.changes.items()}))
-            changes = difference(old, self.trainer.config)
-            if already_logged:  # the log keeps edits up to the step that `continued` names
-                self.session.show(config=self.trainer.config, max_iters=self.trainer.config.training.max_iters)
-            elif changes:
+            self.trainer.edit(live_changes(old, {name: new for name, (_, new) in pending[0].changes.items()}))
+            if changes := difference(old, self.trainer.config):
                 self._record_edit(changes)
+            else:
+                pending.pop(0)
+            pending = self.prepared.history.pending_edits
 
     # Keeping
 
     def _save(self, reason: str) -> bool:
-        """A checkpoint now; whether it was saved. A disk that takes none is told, and training goes on."""
+        """A checkpoint now; whether it was saved. A disk that takes none is told, and training goes on.
+
+        Raises Diverged for weights that are not worth keeping.
+        """
         self._show_work("saving", 0, None)
-        saved = self.trainer.state_dict()
-        state = {
-            **saved["state"],
+        trainer, step = self.trainer, self.trainer.step_count
+        trainer.check_weights()
+        saved = trainer.state_dict()
+        place: dict[str, Any] = {
             "seconds": self.clock.seconds,
-            "config": self.trainer.config.sections(),
-            "edits": self.edit_count,
+            "edits": len(self.prepared.history.edits),
+            "looked": self.looked_step,
+            "config": trainer.config.sections(),
         }
         self._flush()
         try:
-            path = self.writer.save_checkpoint(self.trainer.step_count, saved["model"], saved["trainer"], state, reason)
-            self.last_save, self.last_saved_step = time.perf_counter(), self.trainer.step_count
-            self._emit(Checkpoint(time=self._time(), step=self.trainer.step_count, path=str(path), reason=reason))
-            self.writer.prune()
+            path = self.writer.save_checkpoint(
+                step, saved["model"], saved["trainer"], {**saved["state"], **place}, reason
+            )
         except (GptTuiError, OSError) as error:
-            self._notice("error", f"The checkpoint of step {self.trainer.step_count} could not be saved: {error}")
+            self._notice("error", f"The checkpoint of step {step} could not be saved: {error}")
             return False
+        finally:
+            self.session.show(activity="" if self.paused else "training")
+        self.last_save, self.last_saved_step = time.perf_counter(), step
+        self._emit(Checkpoint(time=self._time(), step=step, path=str(path), reason=reason))
         self._flush()
-        self.session.show(activity="training" if not self.paused else "")
+        try:
+            self.writer.prune(keep={self.best_step})
+        except (GptTuiError, OSError) as error:
+            self._notice("warning", f"An older checkpoint could not be removed: {error}")
         return True
 
     def _flush(self) -> None:
@@ -478,8 +510,12 @@ class Worker:
         self.clock.go()
         step = self.trainer.step_count
         if self.last_saved_step != step and not self._save("signal" if reason == "signal" else "last"):
-            self._save_failed(step)
-        evaluation = self._final_evaluation(reason)
+            raise GptTuiError(f"the run came to its end at step {step}, but its last checkpoint could not be saved")
+        evaluation = self._last_evaluation(reason)
+        if evaluation is None and self.mailbox.leaving():
+            reason = "signal"
+        elif reason == "max_seconds" and self.last_eval and self._target_is_reached(self.last_eval.val_loss):
+            reason = "target_loss"
         finished = Finished(
             time=self._time(),
             step=step,
@@ -496,13 +532,7 @@ class Worker:
         self.session.show(state=state, activity="", eta=None, seconds=self.clock.seconds)
         return Outcome("finished", event=finished)
 
-    def _save_failed(self, step: int) -> None:
-        raise GptTuiError(
-            f"the run came to its end at step {step}, but its last checkpoint could not be saved; "
-            "make room on the disk and resume it"
-        )
-
-    def _final_evaluation(self, reason: EndReason) -> Evaluation | None:
+    def _last_evaluation(self, reason: EndReason) -> Evaluation | None:
         """The losses on the whole split; None after a signal, which wants the program gone, or cut short by one."""
         from gpt_tui.core.training import Interrupted
 
@@ -541,6 +571,17 @@ class Worker:
 
 def _as_error(error: Exception) -> GptTuiError:
     return error if isinstance(error, GptTuiError) else GptTuiError(f"{type(error).__name__}: {error}")
+
+
+def _promise(device: str, config: RunConfig) -> str | None:
+    """What is to be said of repeatability where a CPU's promise does not hold."""
+    if device == "cuda" and not config.training.deterministic:
+        return (
+            "On CUDA the same seed gives the same losses to the last bit only with deterministic, at a cost in speed."
+        )
+    if device == "mps":
+        return "On MPS the same seed gives nearly the same losses, not the same to the last bit."
+    return None
 
 
 def _hint(error: Exception) -> str:

@@ -173,7 +173,8 @@ def test_what_happened_is_told_in_plain_sentences(started: MakeStarted) -> None:
         [
             started("first"),
             Milestone(step=240, time=30.5, rung="trigram", val_loss=2.01),
-            Checkpoint(step=350, path="/x", reason="best"),
+            Checkpoint(step=349, path="/x", reason="best"),
+            Checkpoint(step=350, path="/x", reason="interval, best"),
             Edit(step=360, changes={"learning_rate": (0.02, 0.01), "grad_clip": (1.0, "off")}),
             Paused(step=361),
             Resumed(step=361),
@@ -187,7 +188,7 @@ def test_what_happened_is_told_in_plain_sentences(started: MakeStarted) -> None:
     assert [line.text for line in history.log] == [
         "started on shakespeare: 616,448 parameters, cpu, float32, 2 threads",
         "passed the trigram line (2.05) at step 240",
-        "checkpoint 350, best",
+        "checkpoint 350, interval, best",
         "learning_rate 0.02 → 0.01, grad_clip 1.0 → off",
         "paused at step 361",
         "resumed at step 361",
@@ -226,3 +227,40 @@ def test_a_view_taken_before_the_columns_grow_stays_right() -> None:
     view = history.steps
     history.extend(step(n) for n in range(1025, 3000))
     assert np.array_equal(view, np.arange(1, 1025))
+
+
+def test_edits_that_a_continued_made_void_wait_until_they_are_made_again(started: MakeStarted) -> None:
+    history = History()
+    first = Edit(step=30, changes={"learning_rate": (0.02, 0.01), "dropout": (0.0, 0.1)})
+    second = Edit(step=40, changes={"learning_rate": (0.01, 0.005)})
+    history.extend([started("run"), first, second, Continued(step=20, path="", created="")])
+    assert history.edits == []
+    assert history.pending_edits == [first, second]
+    # Interrupted again before they came: they still wait.
+    history.apply(Continued(step=22, path="", created=""))
+    assert history.pending_edits == [first, second]
+    # A newer wish outdoes what waits for the same field, and leaves the others.
+    history.apply(Edit(step=25, changes={"dropout": (0.0, 0.2)}))
+    assert [edit.changes for edit in history.pending_edits] == [{"learning_rate": (0.02, 0.01)}, second.changes]
+    history.apply(Edit(step=30, changes={"learning_rate": (0.02, 0.01)}))
+    assert history.pending_edits == [second]
+    assert history.config is not None
+    assert (history.config.optimizer.learning_rate, history.config.model.dropout) == (0.01, 0.2)
+    assert history.config_at(25).optimizer.learning_rate == history.started.config["optimizer"]["learning_rate"]
+    history.apply(Continued(step=28, path="", created=""))
+    assert [edit.step for edit in history.pending_edits] == [30, 40]
+
+
+def test_an_evaluation_made_again_takes_the_place_of_the_one_cut_short(started: MakeStarted) -> None:
+    history = History()
+    looks = [Eval(step=10, train_loss=2, val_loss=v, whole_split=False, best=True) for v in (2.5, 2.5)]
+    history.extend([started("run"), looks[0], Continued(step=10, path="", created=""), looks[1]])
+    assert history.evals == [looks[1]]
+
+
+def test_of_checkpoints_saved_as_best_or_last_only_the_newest_are_shown(started: MakeStarted) -> None:
+    history = History()
+    history.apply(started("run"))
+    for step, why in ((0, "untrained"), (10, "best"), (20, "interval, best"), (30, "best"), (40, "last"), (50, "last")):
+        history.apply(Checkpoint(step=step, path="/x", reason=why))
+    assert [c.step for c in history.checkpoints] == [0, 20, 30, 50]

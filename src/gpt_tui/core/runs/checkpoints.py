@@ -17,7 +17,7 @@ import re
 import secrets
 import shutil
 import struct
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -41,7 +41,7 @@ _MAX_STATE = 64 << 20
 _MAX_HEADER = 16 << 20  # a header of a hundred thousand tensors has a tenth of that
 
 # Saved for these reasons alone, a checkpoint goes when a newer one of its kind has come.
-PASSING_REASONS = frozenset({"best", "last"})
+PASSING_REASONS = frozenset({"best", "last", "signal"})
 
 
 class CorruptCheckpoint(GptTuiError):
@@ -60,8 +60,7 @@ class CheckpointInfo:
 
     @property
     def reasons(self) -> frozenset[str]:
-        """The single words of `reason` ("interval, best")."""
-        return frozenset(re.split(r"[\s,+]+", self.reason.strip(" ,+"))) if self.reason else frozenset()
+        return words(self.reason or "")
 
 
 @dataclass(frozen=True)
@@ -329,9 +328,19 @@ def superseded(checkpoints: Iterable[CheckpointInfo], pins: Collection[str] = ()
     cannot be read is kept too: what is not understood is not deleted.
     """
     known = list(checkpoints)
-    newest_best = next((c for c in reversed(known) if "best" in c.reasons), None)
-    keep = {info.name for info in (newest_best, known[-1] if known else None) if info is not None} | set(pins)
-    return [c for c in known if c.name not in keep and c.reasons and c.reasons <= PASSING_REASONS]
+    return [known[i] for i in passed_over([c.reasons for c in known]) if known[i].name not in pins]
+
+
+def words(reason: str) -> frozenset[str]:
+    """The single words of a reason ("interval, best")."""
+    return frozenset(re.findall(r"[^\s,+]+", reason))
+
+
+def passed_over(reasons: Sequence[Collection[str]]) -> list[int]:
+    """Which of checkpoints saved one after another for these reasons are superseded, by their places."""
+    newest_best = next((i for i in reversed(range(len(reasons))) if "best" in reasons[i]), None)
+    kept = (newest_best, len(reasons) - 1)
+    return [i for i, why in enumerate(reasons) if i not in kept and why and PASSING_REASONS.issuperset(why)]
 
 
 def remove_checkpoint(info: CheckpointInfo) -> None:

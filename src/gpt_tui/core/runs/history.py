@@ -29,6 +29,7 @@ from gpt_tui.core.events import (
     Step,
     Surprise,
 )
+from gpt_tui.core.runs.checkpoints import PASSING_REASONS, passed_over, words
 
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
@@ -124,8 +125,9 @@ class History:
         self.samples: list[Sample] = []
         self.surprises: list[Surprise] = []
         self.milestones: list[Milestone] = []
-        self.checkpoints: list[Checkpoint] = []
+        self.checkpoints: list[Checkpoint] = []  # those that later ones have not superseded
         self.edits: list[Edit] = []
+        self.pending_edits: list[Edit] = []  # void since a `continued`, to be made again at their steps
         self.marks: list[Mark] = []
         self.notices: list[Notice] = []
         self.log: list[LogLine] = []
@@ -190,10 +192,17 @@ class History:
         Raises Refusal where the log's configuration is not one (another version's, or a stranger's).
         """
         if self._config is None and self.started is not None:
-            config = from_sections(self.started.config, "the log's configuration")
-            changes = {name: new for edit in self.edits for name, (_, new) in edit.changes.items()}
-            self._config = config.replace(**changes) if changes else config
+            self._config = self.config_at(None)
         return self._config
+
+    def config_at(self, step: int | None) -> RunConfig | None:
+        """The configuration of `started` with the edits up to a step, or all; None before it. Raises Refusal."""
+        if self.started is None:
+            return None
+        config = from_sections(self.started.config, "the log's configuration")
+        made = [edit for edit in self.edits if step is None or edit.step <= step]
+        changes = {name: new for edit in made for name, (_, new) in edit.changes.items()}
+        return config.replace(**changes) if changes else config
 
     # What happens
 
@@ -228,6 +237,8 @@ class History:
 
     def _continued(self, event: Continued) -> None:
         self._columns.cut(event.step)
+        void = [edit for edit in (*self.edits, *self.pending_edits) if edit.step > event.step]
+        self.pending_edits = sorted(void, key=lambda edit: edit.step)
         for happened in (
             self.evals,
             self.samples,
@@ -250,14 +261,14 @@ class History:
         self.step = event.step
 
     def _eval(self, event: Eval) -> None:
-        self.evals.append(event)
+        _replace_last(self.evals, event)
         self.step = event.step
 
     def _sample(self, event: Sample) -> None:
-        self.samples.append(event)
+        _replace_last(self.samples, event)
 
     def _surprise(self, event: Surprise) -> None:
-        self.surprises.append(event)
+        _replace_last(self.surprises, event)
 
     def _milestone(self, event: Milestone) -> None:
         self.milestones.append(event)
@@ -268,11 +279,25 @@ class History:
 
     def _checkpoint(self, event: Checkpoint) -> None:
         self.checkpoints.append(event)
-        text = f"checkpoint {event.step}, {event.reason}"
+        superseded = set(passed_over([words(c.reason) for c in self.checkpoints]))
+        self.checkpoints = [c for i, c in enumerate(self.checkpoints) if i not in superseded]
         self._mark(event, "checkpoint", event.reason)
-        self._tell(event, text)
+        if not PASSING_REASONS.issuperset(words(event.reason)):  # the others come and go with every evaluation
+            self._tell(event, f"checkpoint {event.step}, {event.reason}")
+
+    def _settle_pending(self, event: Edit) -> None:
+        """What waits to be made again is done with once it is made, and a newer wish for the same fields outdoes it."""
+        waiting = self.pending_edits
+        if waiting and waiting[0].step <= event.step:
+            waiting.pop(0)
+            return
+        kept = [{n: c for n, c in edit.changes.items() if n not in event.changes} for edit in waiting]
+        self.pending_edits = [
+            edit.model_copy(update={"changes": changes}) for edit, changes in zip(waiting, kept, strict=True) if changes
+        ]
 
     def _edit(self, event: Edit) -> None:
+        self._settle_pending(event)
         self.edits.append(event)
         self._config = None
         text = ", ".join(
@@ -332,6 +357,13 @@ def _plain(text: str) -> str:
 
 def _show(name: str, value: Any) -> str:
     return FIELDS[name].show(value) if name in FIELDS else str(value)
+
+
+def _replace_last(happened: list[Any], event: _AtStep) -> None:
+    """Append, or take the place of what came last where it is of the same step: a look cut short is made again."""
+    if happened and happened[-1].step == event.step:
+        happened.pop()
+    happened.append(event)
 
 
 def _drop_after(happened: list[Any], step: int) -> None:

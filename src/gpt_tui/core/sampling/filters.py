@@ -56,7 +56,7 @@ def choose(logits: Logits, sampling: SamplingConfig, sampler: np.random.Generato
     drawn = sampler.random()
     if sampling.temperature == 0:
         return int(logits.argmax())
-    logits = logits / sampling.temperature
+    logits = (logits - logits.max()) / sampling.temperature  # the likeliest is 0, so the coldest cannot overflow
     if sampling.top_k != "off":
         logits = keep_top_k(logits, sampling.top_k)
     if sampling.top_p != "off":

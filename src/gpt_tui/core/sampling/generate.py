@@ -87,8 +87,13 @@ def sample_text(
     """The text that goes on from the configured prompt under the configured seed; None when it was stopped."""
     prompt = tokenizer.encode(sampling.prompt or default_prompt(tokenizer))
     ids: list[int] = []
-    for token, _ in generate(model, prompt.tolist(), sampling, make_sampler(sampling.sample_seed)):
-        if should_stop():
-            return None
-        ids.append(token)
+    was_training = model.training
+    model.eval()
+    try:
+        for token, _ in generate(model, prompt.tolist(), sampling, make_sampler(sampling.sample_seed)):
+            if should_stop():
+                return None
+            ids.append(token)
+    finally:
+        model.train(was_training)
     return tokenizer.decode(np.array(ids))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import math
+import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -36,11 +37,10 @@ class StepResult:
 
 
 class Diverged(GptTuiError):
-    """The loss or the gradient is NaN or infinite. The weights are those of the last good step."""
+    """Something became NaN or infinite at this step. Raised by `Trainer.step`, before a weight was touched."""
 
     def __init__(self, step: int, what: str, value: float):
-        self.step = step
-        super().__init__(f"the {what} became {value} at step {step + 1}")
+        super().__init__(f"the {what} became {value} at step {step}")
 
 
 class Trainer:
@@ -69,21 +69,21 @@ class Trainer:
         rate = learning_rate(config, self.step_count)
         apply_settings(self.optimizer, config.optimizer, rate)
         micro_batches = config.training.gradient_accumulation_steps
-        total = 0.0
+        total = torch.zeros((), device=self.device)
         for _ in range(micro_batches):
             x, y = self._next_batch()  # (B, T) each
             loss = self._loss(x, y) / micro_batches
             loss.backward()  # type: ignore[no-untyped-call]
-            total += loss.item()
-        self._refuse_non_finite("loss", total)
-        limit = math.inf if config.optimizer.grad_clip == "off" else config.optimizer.grad_clip
-        grad_norm = torch.nn.utils.clip_grad_norm_(model.parameters(), limit).item()
+            total += loss.detach()
+        norm = self._clip(list(model.parameters()), config.optimizer.grad_clip)
+        step_loss, grad_norm = torch.stack((total, norm)).tolist()  # the one place that waits for a GPU
+        self._refuse_non_finite("loss", step_loss)
         self._refuse_non_finite("gradient", grad_norm)
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
         self.step_count += 1
         self.tokens += config.tokens_per_step
-        return StepResult(self.step_count, total, rate, grad_norm, self.tokens)
+        return StepResult(self.step_count, step_loss, rate, grad_norm, self.tokens)
 
     def evaluate(self, eval_iters: int | None = None, should_stop: Callable[[], bool] = lambda: False) -> Evaluation:
         """The mean losses now. eval_iters 0: the whole validation split. Raises Interrupted once `should_stop` is true.
@@ -98,8 +98,6 @@ class Trainer:
     def edit(self, config: RunConfig) -> None:
         """Go on under `config`, which differs from the present one in live fields only."""
         old, self.config = self.config, config
-        if config.model.dropout != old.model.dropout:
-            self.model.set_dropout(config.model.dropout)
         if any(config.get(name) != old.get(name) for name in _MACHINE_FIELDS):
             try:
                 state = self.state_dict()
@@ -110,6 +108,8 @@ class Trainer:
             except GptTuiError:
                 self.config = old
                 raise
+        if config.model.dropout != old.model.dropout:
+            self.model.set_dropout(config.model.dropout)
 
     def reseed(self) -> None:
         """Begin the streams of batches and dropout anew from the configured seed, as a fork with another seed does."""
@@ -163,6 +163,8 @@ class Trainer:
         if torch.get_num_threads() != self.threads:
             torch.set_num_threads(self.threads)
         if self.device.type == "cuda":
+            if training.deterministic:
+                os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # what cuBLAS asks for in exchange
             torch.use_deterministic_algorithms(training.deterministic, warn_only=True)
             torch.set_float32_matmul_precision("highest" if training.deterministic else "high")
 
@@ -186,7 +188,19 @@ class Trainer:
             return torch.autocast(self.device.type, dtype=torch.bfloat16)
         return contextlib.nullcontext()
 
+    def check_weights(self) -> None:
+        """Raise Diverged where a weight is NaN or infinite: such a model is worth no checkpoint."""
+        if not all(bool(torch.isfinite(p).all()) for p in self.model.parameters()):
+            raise Diverged(self.step_count, "weights", math.nan)
+
+    @staticmethod
+    def _clip(parameters: list[Tensor], limit: float | str) -> Tensor:
+        """Shorten the gradient to `limit`, unless "off"; its length before that."""
+        if isinstance(limit, str):
+            return torch.nn.utils.get_total_norm([p.grad for p in parameters if p.grad is not None])
+        return torch.nn.utils.clip_grad_norm_(parameters, limit)
+
     def _refuse_non_finite(self, what: str, value: float) -> None:
         if not math.isfinite(value):
             self.optimizer.zero_grad(set_to_none=True)
-            raise Diverged(self.step_count, what, value)
+            raise Diverged(self.step_count + 1, what, value)
