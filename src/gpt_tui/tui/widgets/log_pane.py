@@ -85,8 +85,8 @@ class LogPane(Pane):
         self._close(event.input)
 
     def _close(self, field: Input) -> None:
+        self.screen.set_focus(self)  # at once: the next key is no longer the field's
         field.display = False
-        self.focus()
 
     def look_for(self, words: str) -> None:
         """Show only the lines with these words; none shows all."""
