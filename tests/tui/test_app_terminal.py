@@ -6,6 +6,7 @@ import os
 import re
 import signal
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -120,7 +121,9 @@ def test_keys_typed_in_one_breath_are_obeyed_in_their_order(folder: Path) -> Non
         terminal.until("READY")
         terminal.press("2:theme gpt-tui-light\r\r")
         terminal.until("n_embd")
-        while "enter does it" in terminal.text:
+        limit = time.monotonic() + 30
+        while b"48;2;251;251;249" not in terminal.sent:  # the light theme's ground
+            assert time.monotonic() < limit, terminal.text
             terminal.read()
         terminal.press("q")
         assert terminal.end() == 0

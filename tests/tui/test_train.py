@@ -152,6 +152,17 @@ async def test_new_steps_are_added_and_a_resumed_run_loses_what_came_after(app: 
         assert chart.validation.x.tolist() == [0, 50, 100]
 
 
+async def test_a_run_that_went_another_way_between_two_drawings_is_drawn_anew(app: TrainApp) -> None:
+    app.history.extend(recorded(150))
+    async with app.run_test(size=(120, 40)) as pilot:
+        await shown(app, pilot)
+        app.history.apply(Continued(step=100, path="checkpoints/000100", created="2026-11-20T15:00:00Z"))
+        for step in (event for event in recorded(150) if event.event == "step" and event.step > 100):
+            app.history.apply(step.model_copy(update={"loss": 3.0}))
+        await shown(app, pilot)
+        assert app.view.chart.train.y.tolist() == app.history.losses.tolist()
+
+
 async def test_an_edit_is_marked_and_logged(app: TrainApp) -> None:
     app.history.extend([*recorded(100), Edit(step=100, time=2.5, changes={"learning_rate": (0.02, 0.01)})])
     async with app.run_test(size=(120, 40)) as pilot:
