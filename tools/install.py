@@ -23,30 +23,39 @@ PROBE_SECONDS = 4
 
 
 def main() -> int:
-    if sys.version_info < (3, 11):
+    if sys.version_info < (3, 11):  # noqa: UP036 - who runs this may have an older one
         found = ".".join(str(part) for part in sys.version_info[:2])
         print(f"gpt-tui needs Python 3.11 or later; this is {found}. Name a newer one: make run PYTHON=python3.12")
         return 1
     dev = "--dev" in sys.argv[1:]
     python = VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
     try:
-        if not python.exists():
+        if not has_pip(python):  # none yet, or one whose making was broken off
             print("Making .venv", flush=True)
-            venv.create(VENV, with_pip=True, clear=VENV.exists())
+            venv.create(VENV, with_pip=True, clear=True)
     except (OSError, subprocess.CalledProcessError) as error:
         print(f"The virtual environment could not be made ({error}). On Debian and Ubuntu: apt install python3-venv")
         return 1
     print("Installing gpt-tui and what it needs (once, a few minutes)", flush=True)
     target = ".[dev]" if dev else "."
     command = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-    command += ["--constraint", "constraints.txt", *extra_index(), "--editable", target]
-    if subprocess.run(command, cwd=ROOT, check=False).returncode != 0:
+    command += [*extra_index(), "--editable", target]
+    # Through the environment the constraints reach what builds the package, too.
+    environment = {**os.environ, "PIP_CONSTRAINT": str(ROOT / "constraints.txt")}
+    if subprocess.run(command, cwd=ROOT, check=False, env=environment).returncode != 0:
         print("The installation failed; what pip says is above. Mend it and run the same command again.")
         return 1
     (VENV / "installed").touch()
     if dev:
         (VENV / "installed-dev").touch()
     return 0
+
+
+def has_pip(python: Path) -> bool:
+    try:
+        return subprocess.run([python, "-m", "pip", "--version"], capture_output=True, check=False).returncode == 0
+    except OSError:
+        return False
 
 
 def extra_index() -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -195,7 +195,7 @@ def _layers(arguments: Arguments, faults: list[Fault]) -> list[Layer]:
         try:
             layers.append(source())
         except Refusal as refusal:
-            faults += refusal.faults
+            faults += [replace(fault, field=arguments.labels.get(fault.field, fault.field)) for fault in refusal.faults]
     return layers
 
 
