@@ -146,7 +146,7 @@ def test_a_run_is_started_paused_edited_resumed_stopped_and_left_complete(told: 
     assert list(rates) == list(range(1, len(rates) + 1))
     checkpoints = told.checkpoints()
     assert [load_checkpoint(info.path).step for info in checkpoints] == [info.step for info in checkpoints]
-    assert {reason for info in checkpoints for reason in info.reasons} >= {"untrained", "best", "last"}
+    assert {reason for info in checkpoints for reason in info.reasons} >= {"untrained", "best"}
     assert assert_saved_whole(told, "stopped") == max(rates)
 
 
@@ -179,6 +179,7 @@ def test_it_opens_again_as_it_was_left_and_goes_on(told: Run, place: Path) -> No
         terminal.press("/")
         terminal.wait("words to look for")
         terminal.press("learning_rate")
+        terminal.wait("log · “learning_rate”")
         terminal.wait("learning_rate 0.004 → 0.002")
         terminal.press("esc")
         terminal.wait(lambda: "─ log ─" in terminal.text)
@@ -392,7 +393,6 @@ def test_at_every_size_nothing_is_cut_off_while_training(place: Path) -> None:
             for figure in (r"loss \d\.\d+", r"val \d\.\d+", r"lr \d", r"tok/s", r"grad +\d", r"\d left"):
                 assert re.search(figure, figures), f"no {figure} in\n{terminal.text}"
             assert "trained · step" in terminal.text
-            assert "checkpoint" in terminal.text
             if columns >= 100:
                 assert "untrained · step 0" in terminal.text
                 assert "1 Train" in terminal.lines[0]
