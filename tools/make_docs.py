@@ -31,9 +31,9 @@ def fields_page() -> str:
     lines = [
         "# Every field",
         "",
-        "The configuration of a run, section by section. `--n-layer 6` on the command line, `GPT_TUI_N_LAYER=6` in the",
-        "environment and `n_layer = 6` under `[model]` in a TOML file all set the same field. A *live* field may change",
-        "between two steps of a run; the others need a new run. (Made by `tools/make_docs.py`.)",
+        "The configuration of a run, section by section. `--n-layer 6` on the command line, `GPT_TUI_N_LAYER=6`",
+        "in the environment and `n_layer = 6` under `[model]` in a TOML file all set the same field. A *live* field",
+        "may change between two steps of a run; the others need a new run. (Made by `tools/make_docs.py`.)",
     ]
     for section, model in SECTIONS.items():
         lines += ["", f"## {section}", "", (model.__doc__ or "").strip()]

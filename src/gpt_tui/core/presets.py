@@ -90,7 +90,7 @@ PRESETS: dict[str, Preset] = {
     for preset in (
         Preset(
             "quick",
-            "from noise to readable verse in about a minute on two CPU cores",
+            "readable verse in a minute on two CPU cores",
             "gpt-tui's own recipe",
             {
                 name: spec.default
@@ -101,7 +101,7 @@ PRESETS: dict[str, Preset] = {
         ),
         Preset(
             "nanogpt-cpu",
-            "nanoGPT's small character model, for a laptop",
+            "nanoGPT's small one, for a laptop",
             "nanoGPT, README: Shakespeare on a CPU",
             {
                 **_NANOGPT_MODEL,
@@ -120,7 +120,7 @@ PRESETS: dict[str, Preset] = {
         ),
         Preset(
             "nanogpt-gpu",
-            "nanoGPT's character model, three minutes on an A100",
+            "nanoGPT's large one, 3 minutes on an A100",
             "nanoGPT, config/train_shakespeare_char.py",
             {
                 **_NANOGPT_MODEL,
@@ -139,7 +139,7 @@ PRESETS: dict[str, Preset] = {
         ),
         Preset(
             "lecture-colab",
-            "the lecture's notebook: all parts of the transformer, small",
+            "the lecture's notebook, its last cell",
             'the notebook of the "Let\'s build GPT" lecture, last cell',
             {
                 **_LECTURE_MODEL,
@@ -160,7 +160,7 @@ PRESETS: dict[str, Preset] = {
         ),
         Preset(
             "shakespeare-6x6",
-            "the lecture's large model; hours on a CPU, a quarter of one on a GPU",
+            "the lecture's large one: hours on a CPU",
             'the final script of the "Let\'s build GPT" lecture',
             {
                 **_LECTURE_MODEL,
