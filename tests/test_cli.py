@@ -68,7 +68,7 @@ def test_everything_wrong_is_told_at_once_and_nothing_is_written(tmp_path: Path)
     assert all(line.startswith("gpt-tui: ") for line in lines)
     told = {line.removeprefix("gpt-tui: ").split(" ")[0].rstrip(":") for line in lines}
     assert told == {
-        "--n-layr", "--learning-rate", "--n-head", "--json", "--bias", "--target-loss", "--max-seconds", "preset",
+        "--n-layr", "--learning-rate", "--n-head", "--json", "--bias", "--target-loss", "--max-seconds", "--preset",
         "absent.toml", "surplus", "dataset",
     }  # fmt: skip
     assert "did you mean --n-layer?" in done.stderr

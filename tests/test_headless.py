@@ -376,7 +376,7 @@ def test_the_shelf_lists_shows_exports_and_removes(trained: Trained, tmp_path: P
     shown = run(trained.place, "runs", "show", "first").stdout
     assert "n_embd" in shown
     assert "untrained" in shown
-    assert json.loads(run(trained.place, "runs", "show", "first", "--json").stdout)["changed"]["n_layer"] == [3, 1]
+    assert json.loads(run(trained.place, "runs", "show", "first", "--json").stdout)["changed"]["n_layer"] == [2, 1]
     table, plot = tmp_path / "losses.csv", tmp_path / "losses.svg"
     assert run(trained.place, "runs", "export", "first", "--csv", str(table), "--svg", str(plot)).returncode == 0
     assert len(table.read_text(encoding="utf-8").splitlines()) == 22

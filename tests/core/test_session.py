@@ -60,6 +60,8 @@ SMALL: dict[str, Any] = {
     "eval_iters": 3,
     "checkpoint_interval": 15,
     "dropout": 0.1,
+    "init": "gpt2",
+    "zero_init": True,
     "max_new_tokens": 20,
     "threads": 1,
     "device": "cpu",

@@ -53,7 +53,7 @@ def did_you_mean(name: str, names: Iterable[str]) -> str:
     return f"did you mean {found}?" if found else ""
 
 
-def shorten(value: str, limit: int = 80) -> str:
+def shorten(value: str, limit: int = 200) -> str:
     """`value` on one line with control characters made visible, cut to `limit` characters."""
     shown = "".join(c if c.isprintable() else repr(c)[1:-1] for c in value)
     return shown if len(shown) <= limit else shown[: limit - 1] + "…"

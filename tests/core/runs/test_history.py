@@ -208,7 +208,7 @@ def test_the_configuration_has_the_edits_applied(started: MakeStarted) -> None:
     assert history.config is None
     history.apply(started("first"))
     assert history.config is not None
-    assert history.config.training.max_iters == 2000
+    assert history.config.training.max_iters == 2800
     history.apply(Edit(step=5, changes={"max_iters": (2000, 3000)}))
     assert history.config.training.max_iters == 3000
     assert history.config is history.config, "made once, not at each look"

@@ -30,6 +30,8 @@ SMALL: dict[str, Any] = {
     "eval_interval": 10,
     "eval_iters": 3,
     "dropout": 0.1,
+    "init": "gpt2",
+    "zero_init": True,
     "threads": 1,
     "device": "cpu",
 }
