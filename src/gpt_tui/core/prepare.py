@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from gpt_tui.core import device
+from gpt_tui.core.commands import Plan
 from gpt_tui.core.config import (
     FIELDS,
     RunConfig,
@@ -45,7 +46,6 @@ from gpt_tui.core.runs import (
     Shelf,
     newest_whole_checkpoint,
 )
-from gpt_tui.core.session import Plan
 
 if TYPE_CHECKING:
     from gpt_tui.core.lens import Passage

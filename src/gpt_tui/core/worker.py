@@ -10,6 +10,7 @@ import time
 import traceback
 from typing import TYPE_CHECKING, Any
 
+from gpt_tui.core.commands import Desk, EditFields, Outcome, Pause, Resume, Save, SingleStep, Stop
 from gpt_tui.core.config import RunConfig, difference, live_changes
 from gpt_tui.core.data import Stopped
 from gpt_tui.core.device import memory_in_use
@@ -33,7 +34,6 @@ from gpt_tui.core.events import (
     Surprise,
 )
 from gpt_tui.core.prepare import Prepared, now, prepare
-from gpt_tui.core.session import EditFields, Outcome, Pause, Resume, Save, Session, SingleStep, Stop
 
 if TYPE_CHECKING:
     from gpt_tui.core.training import Evaluation
@@ -92,10 +92,10 @@ class End(Exception):
 
 
 class Worker:
-    def __init__(self, session: Session):
-        self.session = session
-        self.plan = session.plan
-        self.mailbox = session.mailbox
+    def __init__(self, desk: Desk):
+        self.desk = desk
+        self.plan = desk.plan
+        self.mailbox = desk.mailbox
 
     # The life of a session
 
@@ -103,13 +103,13 @@ class Worker:
         try:
             prepared = prepare(self.plan, self._show_work, self.mailbox.stopping)
         except Stopped:
-            self.session.show(state="STOPPED", activity="")
+            self.desk.show(state="STOPPED", activity="")
             return Outcome("cancelled")
         except Refusal as refusal:
-            self.session.show(state="FAILED", activity="")
+            self.desk.show(state="FAILED", activity="")
             return Outcome("refused", error=refusal)
         except Exception as error:  # noqa: BLE001 - the doors tell a person, and keep the traceback
-            self.session.show(state="FAILED", activity="")
+            self.desk.show(state="FAILED", activity="")
             unforeseen = None if isinstance(error, GptTuiError) else traceback.format_exc()
             return Outcome("failed", error=_as_error(error), traceback=unforeseen)
         outcome = self._run_prepared(prepared)
@@ -151,7 +151,7 @@ class Worker:
                 elif self._checkpoint_is_due():
                     self._save("interval")
                 if single:
-                    self.session.show(state="PAUSED", activity="")
+                    self.desk.show(state="PAUSED", activity="")
                     self.clock.stop()
         except End as end:
             return end.reason
@@ -162,7 +162,7 @@ class Worker:
         prepared, trainer = self.prepared, self.trainer
         history = prepared.history
         record, config = prepared.record, trainer.config
-        self.session.show(
+        self.desk.show(
             state="TRAINING",
             activity="training",
             step=trainer.step_count,
@@ -233,7 +233,7 @@ class Worker:
                 tokens_per_second=round(speed, 1),
             )
         )
-        self.session.show(
+        self.desk.show(
             activity="training",
             done=result.step,
             total=trainer.config.training.max_iters,
@@ -248,7 +248,7 @@ class Worker:
         )
         if time.perf_counter() - self.last_flush >= FLUSH_SECONDS:
             self._flush()
-            self.session.show(memory=memory_in_use(trainer.device.type))
+            self.desk.show(memory=memory_in_use(trainer.device.type))
 
     def _seconds_left(self) -> float | None:
         config, step = self.trainer.config.training, self.trainer.step_count
@@ -297,7 +297,7 @@ class Worker:
         self.looked_step = step
         self._save_after_look(step, is_best)
         self.eval_seconds.add(time.perf_counter() - began)
-        self.session.show(activity="training", eta=self._seconds_left())
+        self.desk.show(activity="training", eta=self._seconds_left())
         if self._target_is_reached(evaluation.val_loss):
             raise End("target_loss")
 
@@ -376,7 +376,7 @@ class Worker:
                 self._resume()
             elif isinstance(command, Save):
                 self._save("asked")
-                self.session.obeyed("SAVING")
+                self.desk.obeyed("SAVING")
             elif isinstance(command, EditFields):
                 self._edit(command)
             elif isinstance(command, SingleStep) and self.paused:
@@ -389,16 +389,16 @@ class Worker:
             self.clock.stop()
             self._emit(Paused(time=self._time(), step=self.trainer.step_count))
             self._flush()
-        self.session.show(state="PAUSED", activity="")
-        self.session.obeyed("PAUSING", "RESUMING")
+        self.desk.show(state="PAUSED", activity="")
+        self.desk.obeyed("PAUSING", "RESUMING")
 
     def _resume(self) -> None:
         if self.paused:
             self.paused = False
             self.clock.go()
             self._emit(Resumed(time=self._time(), step=self.trainer.step_count))
-        self.session.show(state="TRAINING", activity="training")
-        self.session.obeyed("RESUMING", "PAUSING")
+        self.desk.show(state="TRAINING", activity="training")
+        self.desk.obeyed("RESUMING", "PAUSING")
 
     def _edit(self, command: EditFields) -> None:
         old = self.trainer.config
@@ -422,7 +422,7 @@ class Worker:
     def _show_config(self) -> None:
         trainer = self.trainer
         max_iters = trainer.config.training.max_iters
-        self.session.show(
+        self.desk.show(
             config=trainer.config,
             max_iters=max_iters,
             total=max_iters,
@@ -468,7 +468,7 @@ class Worker:
             self._notice("error", f"The checkpoint of step {step} could not be saved: {error}")
             return False
         finally:
-            self.session.show(activity="" if self.paused else "training")
+            self.desk.show(activity="" if self.paused else "training")
         self.last_save, self.last_saved_step = time.perf_counter(), step
         self._emit(Checkpoint(time=self._time(), step=step, path=str(path), reason=reason))
         self._flush()
@@ -486,13 +486,11 @@ class Worker:
         except (GptTuiError, OSError) as error:
             if not self.log_broken:  # told once, not once a second
                 self.log_broken = True
-                self.session.publish(
-                    Notice(time=self._time(), level="error", text=f"The log cannot be written: {error}")
-                )
+                self.desk.publish(Notice(time=self._time(), level="error", text=f"The log cannot be written: {error}"))
 
     def _emit(self, event: AnyEvent) -> None:
         self.writer.append(event)
-        self.session.publish(event)
+        self.desk.publish(event)
 
     def _notice(self, level: Any, text: str) -> None:
         self._emit(Notice(time=self._time(), level=level, text=text))
@@ -501,7 +499,7 @@ class Worker:
         return round(self.clock.seconds, 4)
 
     def _show_work(self, activity: str, done: int, total: int | None) -> None:
-        self.session.show(activity=activity, done=done, total=total)
+        self.desk.show(activity=activity, done=done, total=total)
 
     # The end
 
@@ -529,7 +527,7 @@ class Worker:
         self._emit(finished)
         self._flush()
         state = "FINISHED" if reason in ("max_iters", "target_loss", "max_seconds") else "STOPPED"
-        self.session.show(state=state, activity="", eta=None, seconds=self.clock.seconds)
+        self.desk.show(state=state, activity="", eta=None, seconds=self.clock.seconds)
         return Outcome("finished", event=finished)
 
     def _last_evaluation(self, reason: EndReason) -> Evaluation | None:
@@ -564,7 +562,7 @@ class Worker:
             failed = Failed(time=self._time(), step=step, reason="error", error=str(told), hint=hint)
         self._emit(failed)
         self._flush()
-        self.session.show(state="FAILED", activity="", eta=None)
+        self.desk.show(state="FAILED", activity="", eta=None)
         unforeseen = None if isinstance(error, GptTuiError) else details
         return Outcome("failed", event=failed, error=_as_error(error), traceback=unforeseen)
 
