@@ -187,9 +187,9 @@ def _reference_labels(plan: Plan) -> tuple[tuple[str, ...], int]:
         return (), 0
     names = [visible(r.label) for r in plan.references]
     valued = [f"{name} {r.y:.2f}" for name, r in zip(names, plan.references, strict=True)]
-    for labels, share in ((valued, 7), (names, 6)):
+    for labels, share in ((valued, 1 / 7), (names, 2 / 7)):
         widest = max(cell_width(text) for text in labels)
-        if widest + 1 <= plan.width // share:
+        if widest + 1 <= plan.width * share:
             return tuple(labels), widest + 1
     room = plan.width // 6
     return tuple(fitted(name, room - 1) for name in names), room
@@ -453,7 +453,7 @@ class _Drawing:
         if box.width < 24 or box.height < 5:
             return
         for mark in sorted(self.plan.marks, key=lambda m: m.x, reverse=True):
-            column, text = self._column(mark.x), fitted(visible(mark.text).strip(), 24)
+            column, text = self._column(mark.x), fitted(visible(mark.text).strip(), max(24, box.width // 2))
             if column is None or not text or mark.kind == "checkpoint":
                 continue
             width = cell_width(text)
