@@ -30,6 +30,7 @@ from gpt_tui.tui.widgets.field_help import height_of
 
 STYLES = Path(gpt_tui.tui.__file__).parent
 SIZES = [(80, 24), (120, 40), (200, 60)]
+LAYERS, STEPS = RunConfig().model.n_layer, RunConfig().training.max_iters
 TEXT = "To be, or not to be, that is the question.\n" * 60
 
 
@@ -215,7 +216,7 @@ class TestEditing:
             await go(pilot, app, "n_layer")
             await pilot.press("enter", "9", "escape")
             await settled(pilot)
-            assert app.setup.form.values["n_layer"] == 3
+            assert app.setup.form.values["n_layer"] == LAYERS
             assert app.focused is app.setup.pane
             assert "enter applies" not in app.text
 
@@ -264,12 +265,12 @@ class TestEditing:
         async with opened() as (app, pilot):
             await go(pilot, app, "n_layer")
             await pilot.press(*["l"] * 4, "left")
-            assert app.setup.form.values["n_layer"] == 6
+            assert app.setup.form.values["n_layer"] == LAYERS + 3
             await pilot.press(*["u"] * 5)
-            assert app.setup.form.values["n_layer"] == 3
+            assert app.setup.form.values["n_layer"] == LAYERS
             await pilot.press("u")
             await settled(pilot)
-            assert app.setup.form.values["n_layer"] == 3
+            assert app.setup.form.values["n_layer"] == LAYERS
 
     async def test_a_switch_turns_on_enter_and_a_choice_can_be_typed(self) -> None:
         async with opened() as (app, pilot):
@@ -467,7 +468,7 @@ class TestBesideARun:
             await pilot.press("enter", *"5000", "enter")
             await settled(pilot)
             assert app.edited == []
-            assert "must not be more than max_iters = 2000" in " ".join(app.text.split())
+            assert f"must not be more than max_iters = {STEPS}" in " ".join(app.text.split())
             await go(pilot, app, "max_iters")
             await pilot.press("l")
             await go(pilot, app, "warmup_iters")
@@ -538,9 +539,9 @@ class TestSizesAndLooks:
             assert app.row("n_layer").index("◂") == row.columns.value_at - 1
             assert app.row("n_layer").rindex("▸") == row.columns.rest_at - 2
             await pilot.click(row, offset=(row.columns.rest_at - 2, 0))
-            assert app.setup.form.values["n_layer"] == 4
+            assert app.setup.form.values["n_layer"] == LAYERS + 1
             await pilot.click(row, offset=(row.columns.value_at - 1, 0))
-            assert app.setup.form.values["n_layer"] == 3
+            assert app.setup.form.values["n_layer"] == LAYERS
             await pilot.click(row, offset=(row.columns.rest_at - 3, 0))
             await settled(pilot)
             assert row.editor is not None
@@ -549,10 +550,16 @@ class TestSizesAndLooks:
             assert app.at == "n_head"
             assert row.editor is None
 
+    async def test_what_a_field_was_is_said_whole_where_there_is_little_room(self) -> None:
+        async with opened((100, 30), resolve([Layer("flag", {"n_embd": 96})])) as (app, pilot):
+            await settled(pilot)
+            assert "● was 128" in app.row("n_embd")
+            assert "…" not in app.row("n_embd") + app.row("n_head")
+
     async def test_y_copies_the_command_that_is_shown(self) -> None:
         async with opened((120, 40)) as (app, pilot):
             await go(pilot, app, "n_layer")
             await pilot.press("l", "y")
             await settled(pilot)
-            assert app.copied == ["gpt-tui --headless --preset quick --n-layer 4"]
+            assert app.copied == [f"gpt-tui --headless --preset quick --n-layer {LAYERS + 1}"]
             assert shlex.split(app.copied[0]) == " ".join(app.setup.changes_pane.copied.split()).split(" ")[-6:]

@@ -206,6 +206,13 @@ class FieldRow(Widget):
             return self._telling(note, was, word, width)
         if was and width - word.cell_length < _NOTE_WIDTH + 1 + len(was):
             note = ""
+        if was and width - word.cell_length < len(was):  # what it was says more than that it needs a new run
+            if len(was) <= width:
+                word = Content("")
+            else:
+                was = "●"
+        if len(note) > width - word.cell_length:
+            note = ""
         parts = [Content.styled(f"{note:<{_NOTE_WIDTH}}", "$foreground-muted")] if note else []
         parts += [Content.styled(was, "$text-accent")] if was else []
         return _spread(Content(" ").join(parts), word, width)

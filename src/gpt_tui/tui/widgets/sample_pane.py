@@ -9,6 +9,8 @@ from gpt_tui.tui import figures
 from gpt_tui.tui.plain import visible
 from gpt_tui.tui.widgets.pane import Pane
 
+FRAME = 6  # columns of the border beside its title
+
 
 class SamplePane(Pane):
     def show(self, sample: Sample | None, val_loss: float | None, note: str = "") -> None:
@@ -18,7 +20,9 @@ class SamplePane(Pane):
             self.set_text(Content.styled("no sample yet", "$text-muted"))
             return
         loss = "" if val_loss is None else f" · val {figures.loss(val_loss)}"
-        self.set_title(f"{self.label} · step {sample.step}{loss}", note)
+        title = f"{self.label} · step {sample.step}"
+        room = self.size.width - FRAME
+        self.set_title(title + loss if len(title + loss) <= room or room <= 0 else title, note)
         prompt, text = visible(sample.prompt), visible(sample.text)
         if not prompt.strip("\n"):  # the new line that a sample without a prompt goes on from is nothing to look at
             prompt, text = "", text.lstrip("\n")
