@@ -15,7 +15,7 @@ from textual.keys import _character_to_key, key_to_character
 from textual.pilot import Pilot
 
 from gpt_tui.core.config import Layer, resolve
-from gpt_tui.core.runs import RunRecord, Shelf
+from gpt_tui.core.runs import Run, RunRecord, Shelf
 from gpt_tui.tui import preferences
 from gpt_tui.tui.app import Playground
 from gpt_tui.tui.overlays import Help, Palette
@@ -305,6 +305,7 @@ async def test_a_run_of_another_process_is_followed_as_it_grows_without_torch(
     async with app.run_test(size=(120, 40)) as pilot:
         await until(pilot, lambda: "120/600" in screen_text(app))
         assert word(app) == "INTERRUPTED"
+        assert "took" in screen_text(app), "nobody works on it, so no time is left"
         with log.open("a", encoding="utf-8") as file:
             for event in recorded(150)[len(recorded(120)) :]:
                 file.write(event.to_json() + "\n")
@@ -317,8 +318,43 @@ async def test_a_run_of_another_process_is_followed_as_it_grows_without_torch(
 async def test_a_run_that_is_not_there_is_refused_in_words(request_for: Callable[..., PlaygroundRequest]) -> None:
     app = Playground(request_for(open="nowhere"))
     async with app.run_test(size=(80, 24)) as pilot:
-        await until(pilot, lambda: "nowhere" in said(app))
+        await until(pilot, lambda: "nowhere" in screen_text(app))
         assert word(app) == "READY"
+        assert said(app) == ""  # once is enough
+
+
+async def test_a_run_that_is_trained_elsewhere_offers_no_key_that_cannot_work(
+    recorded_run: tuple[PlaygroundRequest, Path],
+) -> None:
+    request, log = recorded_run
+    with Shelf(request.runs_dir).reopen(Run.open(log.parent)):
+        app = Playground(request)
+        async with app.run_test(size=(120, 40)) as pilot:
+            await until(pilot, lambda: word(app) == "TRAINING")
+            await until(pilot, lambda: "crosshair" in footer(app))
+            assert "space" not in footer(app)
+            await pilot.press("space")
+            assert "another process" in said(app)
+
+
+async def test_every_pane_that_can_be_jumped_to_is_named_on_80_columns(
+    recorded_run: tuple[PlaygroundRequest, Path],
+) -> None:
+    app = Playground(recorded_run[0])
+    async with app.run_test(size=(80, 24)) as pilot:
+        await until(pilot, lambda: "120/600" in screen_text(app))
+        await pilot.press("semicolon")
+        await pilot.pause()
+        assert all(name in screen_text(app) for name in ("c loss", "k checkpoints", "l log", "esc stay"))
+
+
+async def test_the_palette_leads_to_a_field_by_a_part_of_its_name(
+    request_for: Callable[..., PlaygroundRequest],
+) -> None:
+    app = Playground(request_for())
+    async with app.run_test(size=(80, 24)) as pilot:
+        await press(pilot, "colon", *"warmup", "enter")
+        await until(pilot, lambda: app._view == "setup" and "▸warmup_iters" in screen_text(app))
 
 
 async def test_copying_gives_the_text_of_the_focused_pane(recorded_run: tuple[PlaygroundRequest, Path]) -> None:

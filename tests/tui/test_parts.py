@@ -13,10 +13,13 @@ from rich.style import Style
 from textual.color import Color
 
 from gpt_tui.core.config import build
+from gpt_tui.core.presets import find_preset
 from gpt_tui.tui import commands, figures, preferences
+from gpt_tui.tui.naming import preset_name
 from gpt_tui.tui.pace import FASTEST, OVER_SSH, SLOWEST, Pace
 from gpt_tui.tui.plain import one_line, visible
 from gpt_tui.tui.preferences import Preferences
+from gpt_tui.tui.state import State
 from gpt_tui.tui.theme import _ASCII, LOOKS, AsciiFilter, NoColourFilter
 
 
@@ -125,7 +128,7 @@ def test_the_palette_takes_a_live_field_and_refuses_the_others_in_words() -> Non
             typed,
             build({}) if running else None,
             edit=lambda name, value: edited.append((name, value)),
-            show_form=lambda: said.append("form"),
+            show=said.append,
             say=said.append,
         )
 
@@ -139,5 +142,37 @@ def test_the_palette_takes_a_live_field_and_refuses_the_others_in_words() -> Non
     assert "needs a new run" in said[0]
     (offer,) = offers("learning_rate 0.001", running=False)
     offer.do()
-    assert said[1] == "form"
-    assert offers("density") == []
+    assert said[1] == "learning_rate"
+    assert [offer.label for offer in offers("learning rate 0.001")] == ["learning_rate 0.004 → 0.001"]
+    assert [offer.label for offer in offers("prompt O ROMEO: =")] == ["prompt  → O ROMEO: ="]
+    assert offers("density") == offers("learning") == offers("learning_rate") == []
+
+
+def test_the_palette_finds_a_field_by_a_part_of_its_name() -> None:
+    shown: list[str] = []
+    found = [command for command in commands.of_fields(build({}), shown.append) if command.matches(["lear", "rate"])]
+    assert [command.label for command in found][:1] == ["learning_rate"]
+    assert found[0].help.startswith("0.004 now; type the new value after it.")
+    found[0].do()
+    assert shown == ["learning_rate"]
+
+
+def test_a_run_is_called_after_its_preset_and_whether_it_is_that_still() -> None:
+    preset = find_preset("nanogpt-cpu")
+    assert preset_name("nanogpt-cpu", preset.config()) == "nanogpt-cpu"
+    assert preset_name("nanogpt-cpu", build({**preset.values, "dataset": "masque", "seed": 2})) == "nanogpt-cpu"
+    assert preset_name("nanogpt-cpu", build({**preset.values, "n_layer": 5})) == "nanogpt-cpu, changed"
+
+
+@pytest.mark.parametrize(
+    ("room", "said"),
+    [
+        (60, "● TRAINING evaluating on the whole validation split 25%"),
+        (54, "● TRAINING evaluating 25%"),
+        (24, "● TRAINING"),
+        (3, "● TRAINING"),
+    ],
+)
+def test_the_state_says_as_much_of_what_is_done_as_there_is_room_for(room: int, said: str) -> None:
+    state = State("TRAINING", "evaluating on the whole validation split", 1, 4)
+    assert state.shown(room).plain == said

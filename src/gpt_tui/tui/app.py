@@ -20,6 +20,7 @@ from textual.app import App, ComposeResult, SuspendNotSupported
 from textual.binding import BindingType
 from textual.color import Color
 from textual.filter import LineFilter, Monochrome
+from textual.message_pump import MessagePump
 from textual.screen import Screen
 from textual.widget import Widget
 from textual.widgets import ContentSwitcher, Input
@@ -34,6 +35,7 @@ from gpt_tui.tui.conductor import Conductor, Severity
 from gpt_tui.tui.editor import editor, open_in
 from gpt_tui.tui.keys import ACTIONS, Action
 from gpt_tui.tui.machine import NO_MACHINE, Meter
+from gpt_tui.tui.naming import preset_name
 from gpt_tui.tui.overlays import Command, Help, Jump, Palette
 from gpt_tui.tui.pace import Pace
 from gpt_tui.tui.plain import one_line
@@ -42,7 +44,7 @@ from gpt_tui.tui.request import PlaygroundRequest
 from gpt_tui.tui.state import State
 from gpt_tui.tui.theme import THEMES, AsciiFilter, NoColourFilter
 from gpt_tui.tui.views.train import TrainView
-from gpt_tui.tui.watched import Own, Watched
+from gpt_tui.tui.watched import Own, Watched, config_of
 from gpt_tui.tui.widgets.footer import Footer, Item
 from gpt_tui.tui.widgets.header import Header, TooSmall
 
@@ -85,6 +87,7 @@ class Playground(App[None]):
         self._ascii = AsciiFilter() if request.ascii else None
         self._no_colour = NoColourFilter()
         super().__init__()
+        self._typed: asyncio.Queue[events.Key] = asyncio.Queue()
         self.request = request
         self.status = 0
         self.crash: BaseException | None = None
@@ -92,6 +95,7 @@ class Playground(App[None]):
             request,
             form=lambda: self.form,
             preset=lambda: self.preset,
+            in_sight=lambda: self._view == "train" and not self.conductor.begun,
             say=self.say,
             later=lambda work: self.run_worker(work, exclusive=True, group="run"),
         )
@@ -136,6 +140,7 @@ class Playground(App[None]):
         yield TooSmall(id="too-small")
 
     def on_mount(self) -> None:
+        self._obey_keys()
         self.screen.set_class(self._preferences.compact, "-compact")
         self._show_all()
         self._train.focus_first()
@@ -186,13 +191,13 @@ class Playground(App[None]):
         with self.batch_update():
             if watched is not None:
                 machine = self._meter.read() if self.session is not None else NO_MACHINE
-                self._train.show(watched.history, watched.snapshot, machine)
+                self._train.show(watched.history, watched.snapshot, machine, state.ended)
             if not conductor.begun:
                 facts = self._setup.facts if self._setup is not None else None
                 self._train.ready(self.form, self.preset, state, conductor.refusal, facts)
             if self._setup is not None and isinstance(watched, Own):
                 self._setup.show_run(watched.history, watched.snapshot)
-            self._header.set(self._subject(), state.shown(), self._views())
+            self._header.set(self._subject(), state, self._views())
             self._footer.set(list(self._footer_items(state)))
 
     @property
@@ -217,18 +222,19 @@ class Playground(App[None]):
     def _shown(self) -> Widget:
         return self._setup if self._view == "setup" and self._setup is not None else self._train
 
-    def _subject(self) -> str:
-        """What the first line calls what is open."""
+    def _subject(self) -> list[str]:
+        """What the first line calls what is open, the fullest name first."""
         watched = self.watched
         if self._view == "setup":
-            return "Setup"
+            return ["Setup"]
         if watched is None or watched.history.started is None:
-            config = self.form or self.request.resolved.config
-            return f"{self.preset or 'a run'} on {Path(config.data.dataset).name or config.data.dataset}"
-        started = watched.history.started
-        if isinstance(watched, Own) and watched.session.plan.preset:
-            return f"{watched.session.plan.preset} on {started.dataset.name}"
-        return f"{started.run} on {started.dataset.name}"
+            planned = self.form or self.request.resolved.config
+            return _called(self.preset, planned, Path(planned.data.dataset).name or planned.data.dataset)
+        started, config = watched.history.started, config_of(watched.history)
+        preset = watched.session.plan.preset if isinstance(watched, Own) else None
+        if preset is None or config is None:
+            return [f"{started.run} on {started.dataset.name}", started.run]
+        return _called(preset, config, started.dataset.name)
 
     def _views(self) -> list[tuple[str, str, str, bool]]:
         current = self._view
@@ -246,6 +252,8 @@ class Playground(App[None]):
     def _useful(self, action: Action, state: State) -> bool:
         """Whether it belongs into the footer now."""
         alive = self.session is not None
+        if action.id == "toggle_run":
+            return not self.conductor.elsewhere
         if action.id == "single_step":
             return alive and state.word == "PAUSED"
         if action.id in ("stop_run", "save"):
@@ -390,15 +398,44 @@ class Playground(App[None]):
         self.say("q saves the run and leaves; y copies.")
 
     async def on_event(self, event: events.Event) -> None:
-        """Obey a key as soon as it comes, unless a text field has the focus.
+        """Keys wait in line: each is obeyed only once all that the one before it set off is done.
 
-        Textual sends it to the focused widget first, from where it comes back behind the keys typed after it: of
-        ":theme" typed during a short standstill, the letters would be obeyed before the palette opens to take them.
+        Textual hands a key to the focused widget and takes the next; a key that is no letter comes back here behind the
+        letters typed after it, and a field gets the focus after them. Of "0.002", enter, "1", typed during a short
+        standstill, the 1 would be part of the value.
         """
-        key = event if isinstance(event, events.Key) and not event.is_forwarded else None
-        if key is not None and not isinstance(self.focused, Input) and await self._check_bindings(key.key):
-            return
-        await super().on_event(event)
+        if isinstance(event, events.Key) and not event.is_forwarded:
+            self._typed.put_nowait(event)
+        else:
+            await super().on_event(event)
+
+    @work(group="keys")
+    async def _obey_keys(self) -> None:
+        while True:
+            event = await self._typed.get()
+            try:
+                await self._obey_key(event)
+            except Exception as error:  # noqa: BLE001 - what an action raises ends the program as anywhere else
+                self._handle_exception(error)
+                return
+
+    async def _obey_key(self, event: events.Key) -> None:
+        focused = self.focused
+        letter = isinstance(focused, Input) and event.is_printable
+        if letter or not await self._check_bindings(event.key):
+            await super().on_event(event)
+        for _ in range(2):  # what a widget tells its owner, and what the owner does then
+            for node in (focused or self.screen).ancestors_with_self:
+                await self._settle(node)
+
+    async def _settle(self, node: MessagePump) -> None:
+        """Wait until a widget has handled what waits for it now; not long where it is being taken down."""
+        done = asyncio.Event()
+        if node.is_running and node.call_later(done.set):
+            try:
+                await asyncio.wait_for(done.wait(), 1)
+            except TimeoutError:
+                pass
 
     def on_key(self, event: events.Key) -> None:
         """No key does nothing without saying so."""
@@ -418,7 +455,8 @@ class Playground(App[None]):
         owners = ["app", *self._owners(), *(["train"] if self._view == "train" else [])]
         actions = (action for action in ACTIONS if action.where in owners)
         themes = commands.of_themes(self.available_themes, lambda name: setattr(self, "theme", name))
-        return [*commands.of_actions(actions, self._label, self._do), *themes]
+        fields = commands.of_fields(self._config_at_work, self._show_field)
+        return [*commands.of_actions(actions, self._label, self._do), *themes, *fields]
 
     def _do(self, action: Action) -> None:
         """Do an action where it belongs: at the focused widget, or at one that it lies in."""
@@ -430,11 +468,21 @@ class Playground(App[None]):
     def _offers(self, typed: str) -> list[Command]:
         return commands.of_field(
             typed,
-            self.session.snapshot.config if self.session is not None else None,
+            self._config_at_work,
             edit=self.conductor.edit,
-            show_form=lambda: self.action_view("setup"),
+            show=self._show_field,
             say=lambda why: self.say(why, "error"),
         )
+
+    @property
+    def _config_at_work(self) -> RunConfig | None:
+        """What the session at work runs."""
+        return self.session.snapshot.config if self.session is not None else None
+
+    def _show_field(self, name: str) -> None:
+        self.action_view("setup")
+        if self._setup is not None:
+            self._setup.go_to_field(name)
 
     # Leaving --------------------------------------------------------------------------------------------------------
 
@@ -477,6 +525,11 @@ class Playground(App[None]):
         """An error that nobody foresaw: leave, and let the caller tell of it once the terminal is itself again."""
         self.crash = self._exception
         self._close_messages_no_wait()
+
+
+def _called(preset: str | None, config: RunConfig, dataset: str) -> list[str]:
+    names = [preset_name(preset, config), preset] if preset else ["a run"]
+    return [f"{name} on {dataset}" for name in names]
 
 
 # Running it ----------------------------------------------------------------------------------------------------------

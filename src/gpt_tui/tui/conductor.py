@@ -24,6 +24,7 @@ from gpt_tui.tui.watched import Opened, Own, Watched, config_of
 LIVE = {name for name, spec in FIELDS.items() if spec.live}
 Severity = Literal["information", "warning", "error"]
 FAULTY_FORM = "The form has faults: 2 shows them."
+ELSEWHERE = "This run is being trained by another process, which alone can pause or stop it."
 
 
 class Conductor:
@@ -31,8 +32,8 @@ class Conductor:
     refusal:    why the last start was refused, a sentence each
     tracebacks: of errors that nobody foresaw, but which ended only a run
 
-    form and preset give what Setup holds now (None: it has faults), say tells a person something, and later runs what
-    takes a while beside the screen.
+    form and preset give what Setup holds now (None: it has faults), in_sight whether `refusal` can be read where it is
+    drawn, say tells a person something, and later runs what takes a while beside the screen.
     """
 
     def __init__(
@@ -41,11 +42,12 @@ class Conductor:
         *,
         form: Callable[[], RunConfig | None],
         preset: Callable[[], str | None],
+        in_sight: Callable[[], bool],
         say: Callable[[str, Severity], None],
         later: Callable[[Coroutine[Any, Any, None]], object],
     ) -> None:
         self._request = request
-        self._form, self._preset, self._say, self._later = form, preset, say, later
+        self._form, self._preset, self._in_sight, self._say, self._later = form, preset, in_sight, say, later
         self.watched: Watched | None = None
         self.refusal: list[str] = []
         self.tracebacks: list[str] = []
@@ -75,9 +77,16 @@ class Conductor:
         return self.watched is not None and self.watched.history.started is not None
 
     @property
+    def elsewhere(self) -> bool:
+        """Whether another process works on the run that is shown."""
+        return isinstance(self.watched, Opened) and self.watched.state.word in ("TRAINING", "PAUSED")
+
+    @property
     def toggle_label(self) -> str:
         """What space does now."""
         word = self.state.word
+        if self.elsewhere:
+            return "start / pause"
         if self.session is not None:
             return "resume" if word == "PAUSED" else "pause"
         if self.may_go_on:
@@ -139,7 +148,7 @@ class Conductor:
         if outcome.kind == "cancelled":
             self._say("Stopped before the run began; nothing was written.", "information")
         elif isinstance(outcome.event, Failed):
-            why = f"The run failed: {one_line(outcome.event.error)} {one_line(outcome.event.hint)}"
+            why = f"The run failed: {one_line(outcome.event.error).rstrip('.')}. {one_line(outcome.event.hint)}"
             self._say(f"{why}\n2 changes it, space starts anew.", "error")
         elif outcome.error is not None:
             self.refuse(outcome.error)
@@ -149,7 +158,8 @@ class Conductor:
     def refuse(self, error: GptTuiError) -> None:
         faults = error.faults if isinstance(error, Refusal) else (error,)
         self.refusal = [str(fault) for fault in faults]
-        self._say("\n".join(self.refusal), "error")
+        if not self._in_sight():
+            self._say("\n".join(self.refusal), "error")
 
     # Beginning ------------------------------------------------------------------------------------------------------
 
@@ -230,7 +240,7 @@ class Conductor:
         if session is not None:
             self._pause_or_resume(session)
         elif isinstance(self.watched, Opened) and self.watched.run.state() == "live":
-            self._say("This run is being trained by another process, which alone can pause it.", "information")
+            self._say(ELSEWHERE, "information")
         elif self.may_go_on:
             self._go_on()
         else:
@@ -264,10 +274,10 @@ class Conductor:
             session.submit(SingleStep())
 
     def stop(self) -> None:
-        if self.session is None:
-            self._say("Nothing is running here; space starts.", "information")
-        else:
+        if self.session is not None:
             self.session.submit(Stop())
+        else:
+            self._say(ELSEWHERE if self.elsewhere else "Nothing is running here that could be stopped.", "information")
 
     def save(self) -> None:
         session = self.session

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
@@ -18,6 +19,7 @@ from textual.widgets.option_list import Option
 
 from gpt_tui.tui.keys import GROUPS, Action, grouped
 
+HELP_FRAME = 12  # columns that the help leaves around its text
 LABEL = 20  # a longer label pushes its help aside, alone
 
 
@@ -41,16 +43,27 @@ class Help(ModalScreen[None]):
         with VerticalScroll(id="help") as box:
             box.border_title = Content(f"keys: {self._subject}")
             box.border_subtitle = Content("? closes · j k scroll")
-            yield Static(self._text(), markup=False)
+            yield Static(markup=False)
 
-    def _text(self) -> Content:
+    def on_resize(self) -> None:
+        self.call_after_refresh(self._write)
+
+    def on_mount(self) -> None:
+        self._write()
+
+    def _write(self) -> None:
+        room = self._box.scrollable_content_region.width
+        self.query_one(Static).update(self._text(room or self.app.size.width - HELP_FRAME))
+
+    def _text(self, width: int) -> Content:
         keys = max(len(action.shown) for action in self._own + self._general)
         lines: list[Content] = []
         for group, members in [*grouped(self._own).items(), *grouped(self._general).items()]:
             lines.append(Content.styled(GROUPS[group], "bold $accent"))
-            lines += [
-                Content.assemble("  ", (f"{action.shown:<{keys}}", "bold"), "  ", action.help) for action in members
-            ]
+            for action in members:
+                first, *rest = textwrap.wrap(action.help, max(width - keys - 4, 20))
+                lines.append(Content.assemble("  ", (f"{action.shown:<{keys}}", "bold"), "  ", first))
+                lines += [Content(" " * (keys + 4) + more) for more in rest]
             lines.append(Content(""))
         return Content("\n").join(lines[:-1])
 
@@ -182,10 +195,22 @@ class Jump(ModalScreen[Widget]):
         self._panes = panes
 
     def compose(self) -> ComposeResult:
-        parts: list[str | tuple[str, str]] = []
-        for letter, (name, _) in self._panes.items():
-            parts += [(letter, "bold $accent"), f" {name}   "]
-        yield Static(Content.assemble(" jump to   ", *parts, ("esc", "bold"), " stay"), id="jump", markup=False)
+        yield Static(id="jump", markup=False)
+
+    def on_mount(self) -> None:
+        self._write()
+
+    def on_resize(self) -> None:
+        self._write()
+
+    def _write(self) -> None:
+        """The panes on as many lines as they need, none of them broken into two."""
+        items = [Content.assemble((letter, "bold $accent"), f" {name}") for letter, (name, _) in self._panes.items()]
+        lines = [Content("jump to")]
+        for item in [*items, Content.assemble(("esc", "bold"), " stay")]:
+            longer = lines[-1] + Content("   ") + item
+            lines = [*lines[:-1], longer] if longer.cell_length <= self.app.size.width - 2 else [*lines, item]
+        self.query_one(Static).update(Content("\n").join(lines))
 
     def on_key(self, event: events.Key) -> None:
         event.stop()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from textual.content import Content
@@ -67,7 +67,12 @@ class State:
             return f"{self.activity} {min(self.share, 1):.0%}"
         return f"{self.activity} {figures.count(self.done)}" if self.done else self.activity
 
-    def shown(self) -> Content:
+    def shown(self, room: int) -> Content:
+        """The word, and as much of the activity as can be said in so many cells."""
         look = LOOKS[self.word]
         said = Content.styled(f"{look.glyph} {self.word}", f"bold {look.colour}")
-        return said + Content.styled(f" {self.progress()}", "$text-muted") if self.activity else said
+        for progress in (self.progress(), replace(self, activity=self.activity.partition(" ")[0]).progress()):
+            whole = said + Content.styled(f" {progress}", "$text-muted")
+            if progress and whole.cell_length <= room:
+                return whole
+        return said

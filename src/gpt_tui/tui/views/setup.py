@@ -177,6 +177,11 @@ class SetupView(Widget):
             self._go(faulty[0])
         return bool(faulty)
 
+    def go_to_field(self, name: str) -> None:
+        """Put the cursor on a field."""
+        self._clear_filter()
+        self._go(name)
+
     # Life ------------------------------------------------------------------------------------------------------------
 
     def compose(self) -> ComposeResult:
@@ -500,8 +505,8 @@ class SetupView(Widget):
     def _close_editor(self) -> None:
         row = self._rows[self._at]
         if row.editor is not None:
+            self.screen.set_focus(self.pane)  # at once: the next key is no longer the editor's
             row.close()
-            self.pane.focus()
             self._draw()
 
     def on_field_row_pressed(self, message: FieldRow.Pressed) -> None:
@@ -509,7 +514,7 @@ class SetupView(Widget):
         was_here = message.row.field == self._at
         if not was_here:
             self._go(message.row.field)
-        self.pane.focus()
+        self.screen.set_focus(self.pane)
         if message.part in ("less", "more"):
             self.action_step_value(-1 if message.part == "less" else 1)
         elif message.twice or (was_here and message.part == "value"):
@@ -546,7 +551,7 @@ class SetupView(Widget):
         if event.input is self.filter_input:
             self._apply_filter(event.value)
             self.set_class(bool(self.filter_words), "-filtering")
-            self.pane.focus()
+            self.screen.set_focus(self.pane)
             self.filter_input.can_focus = False
 
     def _apply_filter(self, typed: str) -> None:

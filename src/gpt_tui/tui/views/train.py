@@ -101,11 +101,13 @@ class TrainView(Widget):
         self._set_before(True)
         self.ready_pane.show(config, preset, state, refusal, facts)
 
-    def show(self, history: History, snapshot: Snapshot | None, machine: Machine = NO_MACHINE) -> None:
-        """Draw a run; only what has changed is drawn again."""
+    def show(
+        self, history: History, snapshot: Snapshot | None, machine: Machine = NO_MACHINE, ended: bool = False
+    ) -> None:
+        """Draw a run; only what has changed is drawn again. ended: nobody works on it any more."""
         if history.started is not None:
             self._set_before(False)
-        self.strip.set(figures_of(history, snapshot, machine))
+        self.strip.set(figures_of(history, snapshot, machine, ended))
         if history is self._history and history.revision == self._revision:
             return
         self._history, self._revision = history, history.revision
@@ -235,7 +237,7 @@ def _checkpoints(history: History) -> Content:
     return Content("\n").join([Content.styled("   step  val     kept as", "$text-muted"), *lines])
 
 
-def figures_of(history: History, snapshot: Snapshot | None, machine: Machine) -> Figures:
+def figures_of(history: History, snapshot: Snapshot | None, machine: Machine, ended: bool = False) -> Figures:
     """The strip's figures: of the snapshot where there is one, otherwise of the last row."""
     last = history.last_eval
     looked = Figures(
@@ -245,7 +247,7 @@ def figures_of(history: History, snapshot: Snapshot | None, machine: Machine) ->
         use=machine.use,
     )
     if snapshot is None or snapshot.step < history.step:
-        return _of_last_row(history, looked)
+        return _of_last_row(history, looked, ended)
     return replace(
         looked,
         step=snapshot.step,
@@ -261,10 +263,11 @@ def figures_of(history: History, snapshot: Snapshot | None, machine: Machine) ->
     )
 
 
-def _of_last_row(history: History, looked: Figures) -> Figures:
+def _of_last_row(history: History, looked: Figures, ended: bool) -> Figures:
     config = config_of(history)
     max_iters = config.training.max_iters if config else 0
-    known = replace(looked, step=history.step, max_iters=max_iters, seconds=history.time, running=history.end is None)
+    running = history.end is None and not ended
+    known = replace(looked, step=history.step, max_iters=max_iters, seconds=history.time, running=running)
     if not len(history.steps):
         return known
     return replace(

@@ -10,6 +10,7 @@ from textual.style import Style
 from textual.widget import Widget
 
 from gpt_tui.tui.plain import one_line
+from gpt_tui.tui.state import State
 from gpt_tui.tui.widgets.line import Line, clickable
 
 STATE_AT = 36  # where the state stands on 80 columns; beyond, in proportion
@@ -18,31 +19,35 @@ Part = str | Content | tuple[str, str | Style]
 
 
 class Header(Line):
-    """views: (key, name, action, whether it is the one shown)."""
+    """what: what is open, the fullest name first. views: (key, name, action, whether it is the one shown)."""
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
-        self._what = ""
-        self._state = Content("")
+        self._what: Sequence[str] = ("",)
+        self._state: State | None = None
         self._views: Sequence[tuple[str, str, str, bool]] = ()
 
-    def set(self, what: str, state: Content, views: Sequence[tuple[str, str, str, bool]]) -> None:
-        self._what, self._state, self._views = one_line(what), state, views
+    def set(self, what: Sequence[str], state: State, views: Sequence[tuple[str, str, str, bool]]) -> None:
+        self._what, self._state, self._views = [one_line(name) for name in what], state, views
         self._draw()
 
     def on_resize(self, _: events.Resize) -> None:
         self._draw()
 
     def _draw(self) -> None:
-        if not self.size.width:
+        if not self.size.width or self._state is None:
             return
         right = self._right()
         at = max(STATE_AT, self.size.width * STATE_AT // 80)
         room = self.size.width - right.cell_length
-        at = min(at, max(12, room - self._state.cell_length - 1))
-        left = Content.assemble(" ", ("gpt-tui", "bold $accent"), "   ", (self._what, "$foreground"))
+        state = self._state.shown(room - at - 1)
+        at = min(at, max(12, room - state.cell_length - 1))
+        for what in self._what:
+            left = Content.assemble(" ", ("gpt-tui", "bold $accent"), "   ", (what, "$foreground"))
+            if left.cell_length < at:
+                break
         left = left.truncate(at - 1, ellipsis=True).pad_right(max(0, at - min(left.cell_length, at - 1)))
-        line = left + self._state
+        line = left + state
         gap = self.size.width - line.cell_length - right.cell_length
         self.show(line.pad_right(max(1, gap)) + right)
 

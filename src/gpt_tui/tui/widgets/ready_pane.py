@@ -8,6 +8,7 @@ from textual.content import Content
 
 from gpt_tui.core.config import DatasetFacts, RunConfig
 from gpt_tui.tui import figures
+from gpt_tui.tui.naming import preset_name
 from gpt_tui.tui.plain import visible
 from gpt_tui.tui.state import State
 from gpt_tui.tui.widgets.facts_pane import essentials, facts
@@ -41,7 +42,7 @@ class ReadyPane(Pane):
             return
         blocks = [_refused(refusal) if refusal else Content.styled(WELCOME, "$text-muted")]
         if config is not None:
-            self.set_title(f"preset {preset}" if preset else "ready")
+            self.set_title(f"preset {preset_name(preset, config)}" if preset else "ready")
             blocks.append(facts(essentials(config, known), width))
         blocks.append(_next(config, state, bool(refusal)))
         self.set_text(Content("\n\n").join(blocks))
@@ -58,7 +59,9 @@ def _next(config: RunConfig | None, state: State, refused: bool) -> Content:
     if config is None:
         return Content.assemble(("2", "bold $accent"), " shows what is wrong with the form; then space starts.")
     if refused:
-        return Content.assemble(("2", "bold $accent"), " changes it, then ", ("space", "bold $accent"), " tries again.")
+        return Content.assemble(
+            ("2", "bold $accent"), " changes the form, ", ("space", "bold $accent"), " starts what it says."
+        )
     return Content.assemble(
         ("space", "bold $accent"), " starts it.   ", ("2", "bold $accent"), " changes any of it.   ",
         ("?", "bold $accent"), " shows the keys.",
