@@ -143,8 +143,8 @@ class Reporter:
             return
         console = self.console
         console.data(
-            f"val_loss {show_loss(end.val_loss)}  train_loss {show_loss(end.train_loss)}  "
-            f"best {show_loss(end.best_val_loss)} at step {end.best_step}"
+            f"val_loss {show_loss(end.val_loss)} on the whole split  train_loss {show_loss(end.train_loss)}  "
+            f"best evaluation {show_loss(end.best_val_loss)} at step {end.best_step}"
         )
         console.data(f"{end.step:,} steps in {show_duration(end.seconds)}, ended by {end.reason}")
         console.data(f"run {snapshot.run_path}")

@@ -195,6 +195,18 @@ def test_it_opens_again_as_it_was_left_and_goes_on(told: Run, place: Path) -> No
     assert assert_saved_whole(told, "stopped") > end["step"]
 
 
+def test_keys_typed_ahead_are_obeyed_in_their_order_and_reach_the_field_they_are_meant_for(place: Path) -> None:
+    with Terminal(place, *tiny(place)) as terminal:
+        terminal.wait("■ READY")
+        terminal.press("2")
+        terminal.wait("enter edit")
+        terminal.press("/learning_rate\r\r\x150.003\x7f2\r1")  # in one go, as over a connection that stood still
+        terminal.wait(lambda: re.search(r"learning rate +2\.0e-3", terminal.text))
+        assert "quick on text.txt" in terminal.lines[0]
+        terminal.press("q")
+        assert terminal.end() == 0
+
+
 # Paint first -----------------------------------------------------------------------------------------------------
 
 

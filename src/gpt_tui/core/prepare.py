@@ -70,6 +70,13 @@ class Place(BaseModel):
         return from_sections(self.config, "the checkpoint's configuration")
 
 
+PHASES = {
+    "downloading": "downloading shakespeare",
+    "reading": "reading the text",
+    "tokenizing": "tokenizing",
+    "ladder": "counting the ladder",
+}
+
 Show = Callable[[str, int, int | None], None]
 
 
@@ -118,7 +125,7 @@ def _load(plan: Plan, config: RunConfig, show: Show, should_stop: Callable[[], b
     return load_dataset(
         data.dataset,
         tokenizer=data.tokenizer,
-        progress=lambda phase, done, total: show(phase, done, total),
+        progress=lambda phase, done, total: show(PHASES[phase], done, total),
         should_stop=should_stop,
         stdin=plan.stdin,
     )
