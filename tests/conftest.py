@@ -19,6 +19,7 @@ def private_places(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest
         monkeypatch.delenv(name)
     monkeypatch.setenv("GPT_TUI_CACHE_DIR", str(place / "cache"))
     monkeypatch.setenv("GPT_TUI_RUNS_DIR", str(place / "runs"))
+    monkeypatch.setenv("GPT_TUI_STATE_DIR", str(place / "state"))
     monkeypatch.setenv("GPT_TUI_CONFIG", str(place / "config.toml"))
     return place
 

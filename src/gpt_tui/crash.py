@@ -31,11 +31,18 @@ def report_traceback(text: str, console: Console) -> None:
     console.warn(f"gpt-tui: this is a defect of the program ({what}); {where}")
 
 
+def _log_folder() -> Path:
+    """Where logs belong; below the state directory where GPT_TUI_STATE_DIR names one."""
+    if named := os.environ.get("GPT_TUI_STATE_DIR"):
+        return Path(named) / "log"
+    return platformdirs.user_log_path("gpt-tui", appauthor=False)
+
+
 def _keep(text: str) -> Path | None:
     """Write a crash file where logs belong, or among temporary files; None where neither can be written."""
     head = f"gpt-tui {__version__}, Python {platform.python_version()}, {platform.platform()}\n{' '.join(sys.argv)}\n\n"
     name = time.strftime("crash-%Y%m%d-%H%M%S") + f"-{os.getpid()}.txt"
-    for folder in (platformdirs.user_log_path("gpt-tui", appauthor=False), Path(tempfile.gettempdir())):
+    for folder in (_log_folder(), Path(tempfile.gettempdir())):
         try:
             folder.mkdir(parents=True, exist_ok=True)
             (folder / name).write_text(head + text, encoding="utf-8", errors="backslashreplace")
