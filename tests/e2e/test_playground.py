@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from gpt_tui.core.runs import Run, Shelf, load_checkpoint
-from program import run
+from program import command, run
 
 pytest.importorskip("termios", reason="there is no pseudo-terminal on Windows")
 from pseudo_terminal import Terminal
@@ -460,3 +460,23 @@ def split_codes(sgr: bytes) -> list[int]:
 def assert_ascii(terminal: Terminal) -> None:
     odd = {character for character in terminal.text if not character.isascii()}
     assert not odd, f"{odd} in\n{terminal.text}"
+
+
+STARTER = """
+import signal, subprocess, sys
+signal.signal(signal.SIGHUP, lambda *_: None)  # as make does: it waits for what it started
+with open("status", "w") as told:
+    told.write(str(subprocess.run(sys.argv[1:]).returncode))
+"""
+
+
+def test_a_window_that_closes_on_who_started_the_program_ends_it_all_the_same(place: Path) -> None:
+    started = command(*tiny(place), "--run-name", "started")
+    with Terminal(place, argv=[sys.executable, "-c", STARTER, *started]) as terminal:
+        terminal.wait("■ READY")
+        terminal.press("space")
+        terminal.wait(lambda: "● TRAINING" in terminal.text and step_on_screen(terminal) > 10)
+        terminal.hang_up()
+        terminal.end()
+    assert (place / "status").read_text() == str(128 + signal.SIGHUP)
+    assert assert_saved_whole(opened(place, "started"), "signal") > 10

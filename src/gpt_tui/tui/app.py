@@ -7,8 +7,10 @@ is the only place that imports torch; the first frame is painted long before tha
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import signal
+import sys
 import threading
 import time
 from collections.abc import Iterable, Sequence
@@ -52,6 +54,7 @@ if TYPE_CHECKING:
     from gpt_tui.tui.views.setup import SetupView
 
 SAVE_SECONDS = 8.0  # how long leaving waits for the worker to save
+HANG_UP_SECONDS = 0.5  # between two looks whether the terminal is still there
 PATIENCE_SECONDS = 3.0  # of these, how long for a last evaluation
 SMALLEST = (60, 16)
 VIEWS = {"train": "Train", "setup": "Setup"}
@@ -574,7 +577,30 @@ async def _run(app: Playground) -> None:
             loop.add_signal_handler(number, _leave_for, app, status)
         except NotImplementedError:  # Windows: the console's own handling stays
             break
+    watch = asyncio.create_task(_watch_terminal(app))
     await app.run_async()
+    watch.cancel()
+
+
+async def _watch_terminal(app: Playground) -> None:
+    """Leave once the terminal has hung up; the signal for that reaches only who was started first in it, say make."""
+    while not _terminal_is_gone():
+        await asyncio.sleep(HANG_UP_SECONDS)
+    _leave_for(app, 129)
+
+
+def _terminal_is_gone() -> bool:
+    if sys.platform == "win32" or sys.__stdin__ is None:
+        return False
+    import termios
+
+    try:
+        termios.tcgetattr(sys.__stdin__.fileno())
+    except termios.error as error:
+        return error.args[0] == errno.EIO  # anything else: not a terminal at all
+    except (OSError, ValueError):
+        return False
+    return False
 
 
 def _leave_for(app: Playground, status: int) -> None:
