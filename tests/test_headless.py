@@ -141,8 +141,9 @@ def test_a_loss_that_leaves_the_numbers_is_status_3(trained: Trained) -> None:
 def test_a_runs_directory_that_cannot_be_written_is_a_sentence(tmp_path: Path) -> None:
     (tmp_path / "runs").write_text("in the way")
     done = run(tmp_path, "--headless", "--dataset", str(write_text(tmp_path)), *TINY, "--max-iters", "1")
-    assert done.returncode == 1
-    assert done.stderr.splitlines()[-1].startswith(f"gpt-tui: the runs directory {tmp_path / 'runs'} cannot be")
+    assert done.returncode == 2
+    assert done.stderr.startswith("gpt-tui: runs directory")
+    assert f"{tmp_path / 'runs'} is not a directory: make it so, or name another" in done.stderr
 
 
 def test_what_only_the_dataset_shows_is_refused_before_anything_is_written(trained: Trained) -> None:

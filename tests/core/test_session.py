@@ -341,8 +341,9 @@ def test_an_unwritable_runs_directory_is_a_sentence(runs: Runs, tmp_path: Path) 
     blocked.write_text("in the way")
     runs.runs_dir = blocked / "runs"
     outcome, _ = runs.go()
-    assert outcome.kind == "failed"
+    assert outcome.kind == "refused"
     assert "runs directory" in str(outcome.error)
+    assert "--runs-dir" in str(outcome.error)
 
 
 def test_a_run_that_trains_cannot_be_trained_twice(runs: Runs) -> None:

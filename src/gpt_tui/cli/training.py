@@ -20,6 +20,7 @@ from gpt_tui.core.config import (
     difference,
     environment_layer,
     find_faults,
+    own_faults,
     read_toml,
     resolve,
     user_config_path,
@@ -115,7 +116,9 @@ def read_order(arguments: Arguments) -> Order:
     resolved, edits = resolve([]), dict[str, Any]()
     try:
         past = arguments.get("resume") or arguments.get("fork")
-        if past is not None:
+        if "resume" in arguments and "fork" in arguments:
+            pass  # told already, and either may be the one that is meant
+        elif past is not None:
             resolved, edits = _continue(past, "fork" in arguments, layers, runs_dir)
         else:
             if arguments.command.name == "open" and arguments.words:
@@ -127,6 +130,8 @@ def read_order(arguments: Arguments) -> Order:
         faults += refusal.faults
     if resolved.config.data.dataset == "-" and "headless" not in arguments and "print-config" not in arguments:
         faults.append(Fault("dataset", "-", "standard input is where the playground's keys come from; use --headless"))
+    if "headless" in arguments and "resume" not in arguments and (why := _runs_dir_fault(runs_dir)):
+        faults.append(Fault("runs directory", str(runs_dir), why))
     if faults:
         raise Refusal(faults)
     return Order(resolved, runs_dir, edits, target_loss, max_seconds)
@@ -149,6 +154,12 @@ def _check_combinations(arguments: Arguments, runs_dir: Path) -> None:
         faults.append(Fault("--run-name", name, "the run that --resume names has a name already"))
     elif name is not None and (why := _name_fault(name, runs_dir)):
         faults.append(Fault("--run-name", name, why))
+
+
+def _runs_dir_fault(runs_dir: Path) -> str | None:
+    from gpt_tui.core.runs import Shelf
+
+    return Shelf(runs_dir).fault()
 
 
 def _name_fault(name: str, runs_dir: Path) -> str | None:
@@ -205,9 +216,7 @@ def _settle(layers: list[Layer], *, broken: bool) -> Resolved:
         return resolve(layers)
     values = {name: value for layer in layers for name, value in layer.values.items()}
     labels = {name: label for layer in layers for name, label in layer.labels.items()}
-    sound, faults = find_faults(values, labels)
-    unsound = {labels.get(name, name) for name in values if name not in sound}
-    if own := [fault for fault in faults if fault.field in unsound]:
+    if own := own_faults(values, labels):
         raise Refusal(own)
     return resolve([])
 

@@ -377,7 +377,7 @@ class TrainingConfig(Section):
     threads: Annotated[int, Field(ge=1, le=4096)] | Auto = setting(
         "auto",
         "CPU threads to compute with; auto uses the physical cores.",
-        why="Fewer leaves room for other work. Another number changes the last bits of the losses.",
+        why="Where other programs compute, 1 is often fastest. Another number changes the last bits of the losses.",
         start="auto",
         live=True,
     )
@@ -687,7 +687,10 @@ def _rotary_pairs(v: dict[str, Any]) -> tuple[str, str] | None:
 def _warmup_fits(v: dict[str, Any]) -> tuple[str, str] | None:
     if v["warmup_iters"] <= v["max_iters"]:
         return None
-    return "warmup_iters", f"must not be more than max_iters = {v['max_iters']}: the warmup would never end"
+    return (
+        "warmup_iters",
+        f"must not be more than max_iters = {v['max_iters']}, or it never ends; 0 does without",
+    )
 
 
 def _decay_after_warmup(v: dict[str, Any]) -> tuple[str, str] | None:
@@ -744,6 +747,13 @@ def find_faults(
             name, message = found
             faults.append(Fault(labels.get(name, name), FIELDS[name].show(sound[name]), message))
     return sound, faults
+
+
+def own_faults(values: Mapping[str, Any], labels: Mapping[str, str]) -> list[Fault]:
+    """The faults of each value by itself. For values of which some are missing: rules over several would misjudge."""
+    sound, faults = find_faults(values, labels)
+    unsound = {labels.get(name, name) for name in values if name not in sound}
+    return [fault for fault in faults if fault.field in unsound]
 
 
 def _bad_fields(model: type[Section], given: dict[str, Any]) -> list[str]:
@@ -905,7 +915,7 @@ def read_toml(path: Path, origin: str | None = None) -> Layer:
         raise Refusal.one(str(path), None, f"is not valid TOML: {error}") from None
     values, labels, faults = _flatten(document, str(path))
     if faults:
-        raise Refusal(faults)
+        raise Refusal([*faults, *own_faults(values, labels)])
     return Layer(origin or str(path), values, labels)
 
 

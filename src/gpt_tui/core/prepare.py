@@ -110,6 +110,8 @@ def prepare(plan: Plan, show: Show, should_stop: Callable[[], bool]) -> Prepared
     shelf = Shelf(plan.runs_dir)
     if plan.resume is not None:
         return _resume(plan, shelf, plan.resume, show, should_stop)
+    if why := shelf.fault():
+        raise Refusal.one("runs directory", shelf.runs_dir, why)
     if plan.fork is not None:
         return _fork(plan, shelf, plan.fork, show, should_stop)
     dataset = _load(plan, plan.config, show, should_stop)

@@ -597,7 +597,7 @@ def _terminal_is_gone() -> bool:
     try:
         termios.tcgetattr(sys.__stdin__.fileno())
     except termios.error as error:
-        return error.args[0] == errno.EIO  # anything else: not a terminal at all
+        return bool(error.args[0] == errno.EIO)  # anything else: not a terminal at all
     except (OSError, ValueError):
         return False
     return False

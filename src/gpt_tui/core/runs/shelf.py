@@ -129,6 +129,19 @@ class Shelf:
 
     # Making and removing
 
+    def fault(self) -> str | None:
+        """Why no run can be made here, as far as can be told without trying; None where one probably can."""
+        there = self.runs_dir
+        while not os.path.lexists(there) and there != there.parent:
+            there = there.parent
+        if not there.is_dir():
+            why = f"{there} is not a directory"
+        elif not os.access(there, os.W_OK | os.X_OK):
+            why = f"{there} cannot be written"
+        else:
+            return None
+        return f"{why}: make it so, or name another with --runs-dir or GPT_TUI_RUNS_DIR"
+
     def create(self, config: RunConfig, name: str | None, record: RunRecord, preset: str | None = None) -> RunWriter:
         """Make a run's directory, whole or not at all, and open it for writing.
 
