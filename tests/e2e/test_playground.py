@@ -333,11 +333,9 @@ def test_an_error_that_nobody_foresaw_saves_the_run_and_is_told_in_a_sentence(pl
 def test_what_cannot_start_is_told_in_a_sentence_and_the_program_lives_on(place: Path) -> None:
     (place / "noise.bin").write_bytes(bytes(range(256)) * 40)
     (place / "no-folder").write_text("this is no folder", encoding="utf-8")
-    with Terminal(
-        place, *tiny(place), "--dataset", "noise.bin", columns=120, GPT_TUI_RUNS_DIR=str(place / "no-folder")
-    ) as terminal:
+    with Terminal(place, *tiny(place), "--dataset", "noise.bin", columns=120) as terminal:
         terminal.wait("■ READY")
-        terminal.press("space")
+        terminal.press("1", "space")
         terminal.wait("This cannot start:")
         assert re.search(r"noise\.bin.*byte", terminal.text)
 
@@ -350,7 +348,11 @@ def test_what_cannot_start_is_told_in_a_sentence_and_the_program_lives_on(place:
         terminal.wait("The form has faults")
         enter_value(terminal, "dataset", "text.txt")
         terminal.wait("23 distinct")
+        terminal.press("q")
+        assert terminal.end() == 0
 
+    with Terminal(place, *tiny(place), columns=120, GPT_TUI_RUNS_DIR=str(place / "no-folder")) as terminal:
+        terminal.wait("■ READY")
         terminal.press("1", "space")
         terminal.wait(lambda: "This cannot start:" in terminal.text and "no-folder" in terminal.text)
         assert "Traceback" not in terminal.text
@@ -474,6 +476,7 @@ def test_a_window_that_closes_on_who_started_the_program_ends_it_all_the_same(pl
     started = command(*tiny(place), "--run-name", "started")
     with Terminal(place, argv=[sys.executable, "-c", STARTER, *started]) as terminal:
         terminal.wait("■ READY")
+        terminal.press("1")
         terminal.press("space")
         terminal.wait(lambda: "● TRAINING" in terminal.text and step_on_screen(terminal) > 10)
         terminal.hang_up()

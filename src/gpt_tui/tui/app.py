@@ -577,16 +577,23 @@ async def _run(app: Playground) -> None:
             loop.add_signal_handler(number, _leave_for, app, status)
         except NotImplementedError:  # Windows: the console's own handling stays
             break
-    watch = asyncio.create_task(_watch_terminal(app))
-    await app.run_async()
-    watch.cancel()
+    left = threading.Event()
+    threading.Thread(target=_watch_terminal, args=(app, loop, left), name="gpt-tui terminal", daemon=True).start()
+    try:
+        await app.run_async()
+    finally:
+        left.set()
 
 
-async def _watch_terminal(app: Playground) -> None:
-    """Leave once the terminal has hung up; the signal for that reaches only who was started first in it, say make."""
-    while not _terminal_is_gone():
-        await asyncio.sleep(HANG_UP_SECONDS)
-    _leave_for(app, 129)
+def _watch_terminal(app: Playground, loop: asyncio.AbstractEventLoop, left: threading.Event) -> None:
+    """Leave once the terminal has hung up; the signal for that reaches only who was started first in it, say make.
+
+    In a thread, because drawing on a terminal that is gone can hold up the loop for ever.
+    """
+    while not left.wait(HANG_UP_SECONDS):
+        if _terminal_is_gone():
+            loop.call_soon_threadsafe(app.leave, 129)
+            _insist(app.session, 129)
 
 
 def _terminal_is_gone() -> bool:
