@@ -14,6 +14,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, BinaryIO, Literal, TextIO
 
+from gpt_tui.core.errors import visible
+
 PLAIN_WIDTH = 80  # of text that is wrapped for a pipe or a file
 WIDEST = 100  # longer lines of prose are hard to follow
 
@@ -170,12 +172,12 @@ class Console:
 
 def printable(text: str) -> str:
     """`text` with control characters made visible; newlines and tabs stay."""
-    return "".join(c if c.isprintable() or c in "\n\t" else repr(c)[1:-1] for c in text)
+    return visible(text, keep="\n\t")
 
 
 def one_line(text: str) -> str:
     """`text` as one line, with newlines and tabs made visible too."""
-    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
+    return visible(text)
 
 
 def display_width(text: str) -> int:

@@ -53,7 +53,12 @@ def did_you_mean(name: str, names: Iterable[str]) -> str:
     return f"did you mean {found}?" if found else ""
 
 
+def visible(text: str, keep: str = "") -> str:
+    """`text` with what cannot be seen made visible (a newline as \\n), but for the characters of `keep`."""
+    return "".join(c if c.isprintable() or c in keep else repr(c)[1:-1] for c in text)
+
+
 def shorten(value: str, limit: int = 200) -> str:
     """`value` on one line with control characters made visible, cut to `limit` characters."""
-    shown = "".join(c if c.isprintable() else repr(c)[1:-1] for c in value)
+    shown = visible(value)
     return shown if len(shown) <= limit else shown[: limit - 1] + "…"

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
+from gpt_tui.core import errors
+
 
 def visible(text: str) -> str:
     """`text` with its lines kept, tabs as spaces, and every other character that does not print made visible."""
     if text.isprintable():
         return text
-    return "".join(_shown(c) for c in text.replace("\r\n", "\n").expandtabs(4))
-
-
-def _shown(character: str) -> str:
-    if character == "\n" or character.isprintable():
-        return character
-    return repr(character)[1:-1]
+    return errors.visible(text.replace("\r\n", "\n").expandtabs(4), keep="\n")
 
 
 def one_line(text: str) -> str:

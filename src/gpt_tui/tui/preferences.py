@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import os
-import tempfile
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
+
+from gpt_tui.core.runs.files import replace_whole
 
 
 @dataclass(frozen=True)
@@ -49,12 +50,4 @@ def load(folder: Path) -> Preferences:
 def save(folder: Path, preferences: Preferences) -> None:
     """Write them whole, or leave the file as it was. Raises OSError."""
     folder.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=folder, prefix="playground-", suffix=".tmp")
-    temporary = Path(name)
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            json.dump(asdict(preferences), file)
-        temporary.replace(folder / "playground.json")
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
+    replace_whole(folder / "playground.json", json.dumps(asdict(preferences)).encode())

@@ -14,9 +14,9 @@ from gpt_tui.core.data.tokenizers import (
     CharTokenizer,
     Tokenizer,
     UnknownCharacter,
-    visible,
 )
 from gpt_tui.core.data.watch import Progress, ShouldStop, Stopped
+from gpt_tui.core.errors import visible
 
 __all__ = [
     "CACHE_VARIABLE",

@@ -10,7 +10,7 @@ import numpy as np
 
 from gpt_tui.core.data.batches import sample_batch
 from gpt_tui.core.data.dataset import Dataset
-from gpt_tui.core.data.tokenizers import visible
+from gpt_tui.core.errors import visible
 
 _COUNTED_TOKENS = 1 << 22  # at a time
 _EXCERPT_CHARACTERS = 32

@@ -6,8 +6,7 @@ import codecs
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from gpt_tui.core.data.tokenizers import visible
-from gpt_tui.core.errors import Refusal
+from gpt_tui.core.errors import Refusal, visible
 
 BLOCK_BYTES = 1 << 22
 

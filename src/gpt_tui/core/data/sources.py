@@ -17,9 +17,8 @@ from typing import IO, TYPE_CHECKING, BinaryIO
 
 from gpt_tui.core.data.cache import Cache, reason
 from gpt_tui.core.data.reading import BLOCK_BYTES, file_blocks, text_blocks
-from gpt_tui.core.data.tokenizers import visible
 from gpt_tui.core.data.watch import Watch
-from gpt_tui.core.errors import GptTuiError, Refusal, nearest
+from gpt_tui.core.errors import GptTuiError, Refusal, nearest, visible
 
 if TYPE_CHECKING:
     from gpt_tui.core.data.download import Limits

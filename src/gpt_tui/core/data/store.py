@@ -29,10 +29,9 @@ from gpt_tui.core.data.tokenizers import (
     Tokenizer,
     UnknownCharacter,
     code_points,
-    visible,
 )
 from gpt_tui.core.data.watch import Watch
-from gpt_tui.core.errors import GptTuiError, Refusal
+from gpt_tui.core.errors import GptTuiError, Refusal, visible
 
 _VERSION = 1
 _TRAIN_SHARE = 0.9

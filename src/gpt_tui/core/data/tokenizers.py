@@ -12,7 +12,7 @@ from typing import ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from gpt_tui.core.errors import Fault, GptTuiError, Refusal, did_you_mean
+from gpt_tui.core.errors import Fault, GptTuiError, Refusal, did_you_mean, visible
 
 Ids = npt.NDArray[np.int64]
 TokenArray = npt.NDArray[np.unsignedinteger]
@@ -37,11 +37,6 @@ def check_tokenizer(kind: str) -> None:
 def dtype_for(vocab_size: int) -> np.dtype[np.unsignedinteger]:
     """The smallest unsigned little-endian integer that holds every id of a vocabulary."""
     return np.dtype("<u1" if vocab_size <= 1 << 8 else "<u2" if vocab_size <= 1 << 16 else "<u4")
-
-
-def visible(text: str) -> str:
-    """`text` with what cannot be seen made visible: a newline as \\n, an unprintable character as its escape."""
-    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
 
 
 def code_points(text: str) -> npt.NDArray[np.unsignedinteger]:

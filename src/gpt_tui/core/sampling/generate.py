@@ -17,8 +17,6 @@ from gpt_tui.core.data import Tokenizer
 from gpt_tui.core.model import GPT, Cache
 from gpt_tui.core.sampling.filters import choose, log_probabilities
 
-WINDOW_RULE = "half"
-
 
 @dataclass(frozen=True)
 class Token:

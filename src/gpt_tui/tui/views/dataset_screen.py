@@ -54,7 +54,6 @@ class DatasetScreen(ModalScreen[None]):
         self.cache_dir = cache_dir
         self.pane = Pane("dataset", "d")
         self.explanation: Explanation | None = None
-        self._width = 0
         self._stop = threading.Event()
 
     def compose(self) -> ComposeResult:

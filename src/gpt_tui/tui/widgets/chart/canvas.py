@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.cells import get_character_cell_size
 
+from gpt_tui.core import errors
 from gpt_tui.tui.widgets.chart.pyramid import IntArray
 
 SERIES_ROLES = ("train", "validation", "ghost", "other-1", "other-2", "other-3", "other-4")
@@ -32,8 +33,7 @@ def plain(text: str) -> str:
 
 def visible(text: str) -> str:
     """`text` on one line, with control characters made visible and what takes no cell left out."""
-    shown = "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
-    return "".join(c for c in shown if get_character_cell_size(c) > 0)
+    return "".join(c for c in errors.visible(text) if get_character_cell_size(c) > 0)
 
 
 def cell_width(text: str) -> int:
