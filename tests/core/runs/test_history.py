@@ -193,9 +193,9 @@ def test_what_happened_is_told_in_plain_sentences(started: MakeStarted) -> None:
         "paused at step 361",
         "resumed at step 361",
         "two; lines\\x1b[31m",
-        "finished at step 600: validation 1.842 on the whole split, best evaluation 1.840 at step 20",
+        "finished at step 600: validation 1.842 on the whole split, best 1.840",
         "continued from step 600",
-        "stopped by a signal at step 601: validation 1.842 on the whole split, best evaluation 1.840 at step 20",
+        "stopped by a signal at step 601: validation 1.842 on the whole split, best 1.840",
         "diverged at step 602: The loss is not finite. Lower learning_rate.",
     ]
     assert [line.level for line in history.log if line.level != "info"] == ["warning", "error"]

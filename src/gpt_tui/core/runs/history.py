@@ -333,7 +333,7 @@ class History:
         if math.isfinite(event.val_loss):
             losses.append(f"validation {event.val_loss:.3f} on the whole split")
         if math.isfinite(event.best_val_loss):
-            losses.append(f"best evaluation {event.best_val_loss:.3f} at step {event.best_step}")
+            losses.append(f"best {event.best_val_loss:.3f}")
         self._tell(event, how + (": " if losses else "") + ", ".join(losses))
 
     def _failed(self, event: Failed) -> None:
