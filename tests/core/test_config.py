@@ -24,6 +24,7 @@ from gpt_tui.core.config import (
     environment_layer,
     find_faults,
     from_sections,
+    idle,
     live_changes,
     read_toml,
     resolve,
@@ -66,7 +67,11 @@ def configs(draw: st.DrawFn) -> RunConfig:
     if v["lr_decay_iters"] != "auto":
         v["lr_decay_iters"] = max(v["lr_decay_iters"], v["warmup_iters"])
     v["min_lr"] = min(v["min_lr"], v["learning_rate"])
-    v["norm_weight"] = v["norm_weight"] and v["norm"] != "none"
+    if not v["head"]:
+        v |= {"attention": False, "feed_forward": False, "mix_previous": False, "position": "none", "norm": "none"}
+    if not v["output_projection"]:
+        v["ffn_mult"] = 1.0
+    v["zero_init"] = v["zero_init"] and v["residual"]
     return build(v)
 
 
@@ -130,6 +135,9 @@ class TestRefusals:
         [
             ("n_layer", "three", "a whole number from 1 to 1,024"),
             ("n_layer", 0, "a whole number from 1 to 1,024"),
+            ("n_layer", "0", "for a model without blocks set attention and feed_forward to false"),
+            ("n_head", "0", "from 1 to 1,024; for a model without attention set attention to false"),
+            ("ffn_mult", "0.0", "for a model without that part set feed_forward to false"),
             ("n_layer", "2.5", "a whole number"),
             ("n_layer", True, "a whole number"),
             ("n_layer", "nan", "a whole number"),
@@ -188,11 +196,23 @@ class TestRefusals:
             ({"n_embd": 100, "n_head": 3}, "n_embd", "99 or 102 would be, or n_head = 2 with n_embd = 100"),
             ({"n_embd": 2, "n_head": 4}, "n_embd", "4 would be"),
             ({"n_embd": 65536, "n_head": 1000}, "n_embd", "65000 would be, or n_head = 1024"),
-            ({"n_embd": 12, "n_head": 4, "position": "rotary"}, "position", "it is 3"),
+            (
+                {"n_embd": 12, "n_head": 4, "position": "rotary"},
+                "position",
+                "n_embd / n_head is 3: learned or none would do, or n_head = 3",
+            ),
+            ({"n_embd": 9, "n_head": 3, "position": "rotary"}, "position", "is 3: learned or none would do"),
+            (
+                {"head": False},
+                "head",
+                "set attention to false, feed_forward to false, mix_previous to false, position to none and norm to "
+                "none, or head to true",
+            ),
+            ({"output_projection": False}, "ffn_mult", "must be 1 where output_projection is false"),
+            ({"zero_init": True, "residual": False}, "zero_init", "or residual to true"),
             ({"warmup_iters": 11, "max_iters": 10}, "warmup_iters", "max_iters = 10"),
             ({"lr_decay_iters": 10, "warmup_iters": 20}, "lr_decay_iters", "warmup_iters = 20, or auto"),
             ({"min_lr": 0.1, "learning_rate": 1e-3}, "min_lr", "learning_rate = 0.001"),
-            ({"norm": "none", "norm_weight": "true"}, "norm_weight", "no norm"),
         ],
     )
     def test_rules_over_several_fields_say_what_would_hold(
@@ -209,7 +229,11 @@ class TestRefusals:
             {"warmup_iters": 10, "max_iters": 10},
             {"lr_decay_iters": 5, "lr_schedule": "constant"},
             {"min_lr": 0.1, "learning_rate": 1e-3, "lr_schedule": "constant"},
-            {"norm": "none", "norm_weight": False},
+            {"attention": False, "n_embd": 100, "n_head": 3},
+            {"output_projection": False, "feed_forward": False},
+            {"zero_init": True, "residual": False, "output_projection": False, "ffn_mult": 1},
+            {"zero_init": True, "residual": False, "attention": False, "feed_forward": False},
+            {"norm": "none", "norm_weight": True},
         ],
     )
     def test_rules_leave_alone_what_works(self, values: dict[str, Any]) -> None:
@@ -259,6 +283,41 @@ class TestRefusals:
         (fault,) = dataset_faults(RunConfig().replace(block_size=10), facts)
         assert fault.field == "block_size"
         assert "at most 9" in fault.message
+
+
+class TestValuesWithoutEffect:
+    @pytest.mark.parametrize(
+        ("values", "fields"),
+        [
+            ({}, set()),
+            ({"attention": False}, {"n_head", "qk_norm", "position"}),
+            ({"attention": False, "position": "learned", "qk_norm": False}, {"n_head"}),
+            ({"feed_forward": False}, {"activation", "ffn_mult"}),
+            ({"norm": "none", "norm_weight": True}, {"norm_weight"}),
+            ({"norm": "none", "norm_weight": False}, set()),
+            ({"embd_dropout": True}, {"embd_dropout"}),
+            ({"embd_dropout": True, "dropout": 0.1}, set()),
+            ({"lr_schedule": "constant", "lr_decay_iters": 9}, {"min_lr", "lr_decay_iters"}),
+            ({"temperature": 0, "top_k": 5}, {"top_k", "sample_seed"}),
+            ({"zero_init": True, "tied_head": True, "output_projection": False, "ffn_mult": 1}, {"zero_init"}),
+            ({"zero_init": True, "output_projection": False, "ffn_mult": 1}, set()),
+            ({"bias": True, "feed_forward": False, "output_projection": False}, {"bias", "activation", "ffn_mult"}),
+        ],
+    )
+    def test_a_value_that_another_leaves_without_effect_is_told_with_why(
+        self, values: dict[str, Any], fields: set[str]
+    ) -> None:
+        found = idle(RunConfig().replace(**values).flat())
+        assert set(found) == fields
+        assert all(why and not why.endswith(".") for why in found.values())
+
+    def test_in_the_bigram_hardly_anything_has_an_effect(self) -> None:
+        values = {"head": False, "attention": False, "feed_forward": False, "mix_previous": False}
+        values |= {"position": "none", "norm": "none", "tied_head": True, "bias": True, "dropout": 0.1}
+        found = idle(RunConfig().replace(**values).flat())
+        model = {name for name in found if FIELDS[name].section == "model"}
+        assert model >= {"n_layer", "n_head", "n_embd", "residual", "tied_head", "bias", "dropout", "activation"}
+        assert found["n_embd"] == "the table is as wide as the vocabulary"
 
 
 class TestEveryField:

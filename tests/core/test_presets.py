@@ -2,22 +2,105 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 
 from gpt_tui.core import shapes
-from gpt_tui.core.config import FIELDS, Layer, RunConfig, resolve
+from gpt_tui.core.config import FIELDS, Layer, RunConfig, idle, resolve
 from gpt_tui.core.errors import Refusal
 from gpt_tui.core.presets import DEFAULT, PRESETS, Preset, find_preset
 
-# As published with the models themselves, at a vocabulary of 65.
-PUBLISHED = {"nanogpt-cpu": 804_096, "nanogpt-gpu": 10_745_088, "lecture-colab": 209_729, "shakespeare-6x6": 10_788_929}
+# As published with the models themselves, at the vocabulary that each was published with.
+PUBLISHED = {
+    "lecture-bigram": (65, 4_225),
+    "lecture-tiny": (65, 54_977),
+    "lecture-colab": (65, 209_729),
+    "lecture-64": (65, 211_777),
+    "shakespeare-1x1-short": (65, 1_922_369),
+    "shakespeare-1x1": (65, 1_922_369),
+    "shakespeare-2x2": (65, 3_695_681),
+    "shakespeare-6x6": (65, 10_788_929),
+    "shakespeare-12x12": (65, 21_428_801),
+    "nanogpt-cpu": (65, 804_096),
+    "nanogpt-gpu": (65, 10_745_088),
+    "gpt2": (50_257, 124_439_808),
+    "gpt2-medium": (50_257, 354_823_168),
+    "gpt2-large": (50_257, 774_030_080),
+    "gpt2-xl": (50_257, 1_557_611_200),
+}
+
+# block_size, n_embd, n_head, n_layer, batch_size, learning_rate, dropout, max_iters
+TABLE = {
+    "lecture-tiny": (8, 32, 4, 4, 32, 1e-3, 0.0, 5000),
+    "lecture-colab": (32, 64, 4, 4, 16, 1e-3, 0.0, 5000),
+    "lecture-64": (64, 64, 4, 4, 16, 3e-4, 0.2, 5000),
+    "shakespeare-1x1-short": (256, 384, 1, 1, 64, 3e-4, 0.2, 100),
+    "shakespeare-1x1": (256, 384, 1, 1, 64, 3e-4, 0.2, 5000),
+    "shakespeare-2x2": (256, 384, 2, 2, 64, 3e-4, 0.2, 5000),
+    "shakespeare-6x6": (256, 384, 6, 6, 64, 3e-4, 0.2, 5000),
+    "shakespeare-12x12": (256, 384, 12, 12, 64, 3e-4, 0.2, 5000),
+}
+COLUMNS = ("block_size", "n_embd", "n_head", "n_layer", "batch_size", "learning_rate", "dropout", "max_iters")
+
+LADDER = (
+    "lecture-bigram",
+    "lecture-one-head",
+    "lecture-four-heads",
+    "lecture-feed-forward",
+    "lecture-residual",
+    "lecture-layernorm",
+)
 
 
-@pytest.mark.parametrize(("name", "parameters"), PUBLISHED.items())
-def test_a_preset_has_as_many_parameters_as_its_source_says(name: str, parameters: int) -> None:
+@pytest.mark.parametrize(("name", "published"), PUBLISHED.items())
+def test_a_preset_has_as_many_parameters_as_its_source_says(name: str, published: tuple[int, int]) -> None:
     preset = find_preset(name)
-    assert preset.vocab_size == 65
-    assert shapes.parameters(preset.config().model, preset.vocab_size) == parameters
+    assert (preset.vocab_size, shapes.parameters(preset.config().model, preset.vocab_size)) == published
+
+
+@pytest.mark.parametrize(("name", "row"), TABLE.items())
+def test_every_row_of_the_published_table_is_a_preset(name: str, row: tuple[float, ...]) -> None:
+    config = find_preset(name).config()
+    assert tuple(config.get(column) for column in COLUMNS) == row
+    assert (config.training.eval_interval, config.training.eval_iters) == (500, 200)
+
+
+def test_the_ladder_trains_as_the_lecture_does() -> None:
+    for name in LADDER:
+        config = find_preset(name).config()
+        assert (config.training.batch_size, config.model.block_size) == (32, 8)
+        bigram = name == "lecture-bigram"
+        assert (config.optimizer.learning_rate, config.training.max_iters) == ((1e-2, 3000) if bigram else (1e-3, 5000))
+        assert config.model.n_embd == 32
+
+
+def test_each_rung_of_the_ladder_adds_one_thing() -> None:
+    models = [find_preset(name).config().model for name in LADDER]
+    bigram, one_head, four_heads, feed_forward, residual, layernorm = models
+    changed = [
+        {field for field in type(low).model_fields if getattr(low, field) != getattr(high, field)}
+        for low, high in itertools.pairwise(models)
+    ]
+    assert changed == [
+        {"position", "attention", "n_head", "head"},
+        {"n_head"},
+        {"feed_forward"},
+        {"n_layer", "residual", "output_projection", "ffn_mult"},
+        {"norm", "norm_weight"},
+    ]
+    assert not bigram.head
+    assert (one_head.n_head, four_heads.n_head) == (1, 4)
+    assert not four_heads.feed_forward
+    assert feed_forward.ffn_mult == 1.0
+    assert residual.n_layer == 3
+    assert layernorm.norm == "layernorm"
+
+
+def test_no_preset_sets_what_another_of_its_fields_leaves_without_effect_but_the_ladder() -> None:
+    for preset in PRESETS.values():
+        without = idle(preset.config().flat()).keys() - {"min_lr", "lr_decay_iters", "embd_dropout"}
+        assert not without or preset.name in LADDER
 
 
 @pytest.mark.parametrize("preset", PRESETS.values(), ids=list(PRESETS))

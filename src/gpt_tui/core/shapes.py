@@ -1,50 +1,308 @@
-"""What a configuration is and costs, by arithmetic alone: parameters, multiply-adds, memory. Nothing is allocated."""
+"""The tensor walk: every step from token ids to the loss, with its shape and what it costs. Nothing is allocated.
+
+All that is known of a configuration's size by arithmetic comes from this one walk: its parameters, the multiply-adds
+of its matrix products, and the numbers that have to be remembered until the backward pass. Letters of the shapes:
+
+    B  batch_size      T  block_size      C  n_embd       V  vocabulary       L  n_layer
+    H  n_head          D  C / H           F  width of the feed-forward part (ffn_mult × C)
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import dataclass
+from math import prod
+
 from gpt_tui.core.config import ModelConfig, RunConfig
+
+FLOAT, INDEX = 4, 8  # bytes of a float32 and of a token id
+
+LETTERS = {
+    "B": "sequences in a batch: batch_size",
+    "T": "tokens in each: block_size",
+    "C": "numbers a token: n_embd",
+    "H": "attention heads: n_head",
+    "D": "numbers a head: C / H",
+    "F": "width of the feed-forward part: ffn_mult × C",
+    "V": "characters of the vocabulary",
+    "L": "blocks: n_layer",
+}
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step of the walk, for one batch.
+
+    part:          "embedding", "block", "head" or "loss"
+    formula:       what is done, in one line
+    symbols:       the shape of the result in letters, as ("B", "T", "3C")
+    shape:         the same in numbers
+    parameters:    that the step itself has (a tied table is the embedding's)
+    multiply_adds: of its matrix products, forward
+    memory:        bytes of what it leaves for the backward pass, in float32 on a CPU
+    times:         how often the step is taken: n_layer within a block
+    """
+
+    part: str
+    name: str
+    formula: str
+    symbols: tuple[str, ...]
+    shape: tuple[int, ...]
+    parameters: int = 0
+    multiply_adds: int = 0
+    memory: int = 0
+    times: int = 1
+
+
+@dataclass(frozen=True)
+class Walk:
+    """The steps in order; those of a block stand once, with `times`. The sums are over all of them."""
+
+    steps: tuple[Step, ...]
+    letters: dict[str, int]  # what each letter of the shapes stands for here
+
+    @property
+    def parameters(self) -> int:
+        return sum(step.times * step.parameters for step in self.steps)
+
+    @property
+    def multiply_adds(self) -> int:
+        return sum(step.times * step.multiply_adds for step in self.steps)
+
+    @property
+    def memory(self) -> int:
+        return sum(step.times * step.memory for step in self.steps)
+
+
+def walk(model: ModelConfig, vocab_size: int, batch_size: int = 1) -> Walk:
+    """The walk of a batch of `batch_size` windows of block_size tokens."""
+    walker = _Walker(model, vocab_size, batch_size)
+    return Walk(tuple(walker.steps()), walker.letters)
 
 
 def feed_forward_width(model: ModelConfig) -> int:
     return max(1, round(model.ffn_mult * model.n_embd))
 
 
-def expanded_width(model: ModelConfig) -> int:
-    """Numbers that the first matrix of the feed-forward part makes: twice the width where half of them are gates."""
-    return feed_forward_width(model) * (2 if model.activation == "swiglu" else 1)
+def depth(model: ModelConfig) -> int:
+    """Blocks that there are: none where they would be empty."""
+    return model.n_layer if model.attention or model.feed_forward else 0
 
 
-def matrix_parameters(model: ModelConfig, vocab_size: int) -> int:
-    """Parameters that every token is multiplied with: the blocks' matrices and the head's."""
-    return model.n_layer * block_matrices(model) + model.n_embd * vocab_size
+def width(model: ModelConfig, vocab_size: int) -> int:
+    """Numbers a token: the bigram's table is as wide as the vocabulary."""
+    return model.n_embd if model.head else vocab_size
 
 
-def block_matrices(model: ModelConfig) -> int:
-    C, hidden = model.n_embd, feed_forward_width(model)
-    return 4 * C * C + C * expanded_width(model) + hidden * C
+class _Walker:
+    def __init__(self, model: ModelConfig, vocab_size: int, batch_size: int) -> None:
+        self.model = model
+        letters = {
+            "B": batch_size,
+            "T": model.block_size,
+            "C": width(model, vocab_size),
+            "V": vocab_size,
+            "L": depth(model),
+        }
+        if model.attention:
+            letters |= {"H": model.n_head, "D": model.n_embd // model.n_head}
+        if model.feed_forward:
+            letters |= {"F": feed_forward_width(model)}
+        self.letters = letters
+        self.part, self.times = "", 1
+
+    def step(self, name: str, formula: str, symbols: str, **costs: int) -> Step:
+        """symbols: "B T 3C"."""
+        letters = tuple(symbols.split())
+        shape = tuple(self._number(letter) for letter in letters)
+        return Step(self.part, name, formula, letters, shape, times=self.times, **costs)
+
+    def _number(self, symbol: str) -> int:
+        """3 of "3", 3 times C of "3C"."""
+        factor = symbol.rstrip("BTCHDFVL")
+        letter = symbol.removeprefix(factor)
+        return int(factor or 1) * (self.letters[letter] if letter else 1)
+
+    def bytes(self, symbols: str) -> int:
+        """Of a float32 tensor of this shape."""
+        return FLOAT * prod(self._number(letter) for letter in symbols.split())
+
+    def steps(self) -> Iterator[Step]:
+        self.part = "embedding"
+        yield from self.embedding()
+        if self.letters["L"]:
+            self.part, self.times = "block", self.letters["L"]
+            yield from self.attention() if self.model.attention else ()
+            yield from self.feed_forward() if self.model.feed_forward else ()
+        self.part, self.times = "head", 1
+        yield from self.head()
+        self.part = "loss"
+        tokens = prod(self._number(letter) for letter in "BT")
+        yield self.step(
+            "loss", "mean of −ln p(target)", "", memory=self.bytes("B T V") + tokens * INDEX + FLOAT
+        )  # what is remembered are ln p of every character, and the targets
+
+    def embedding(self) -> Iterator[Step]:
+        model, C = self.model, self.letters["C"]
+        stream = self.bytes("B T C") if model.head else 0  # the first block, or the head, remembers what it was given
+        yield self.step("token ids", "idx", "B T", memory=self._number("B") * self._number("T") * INDEX)
+        later: list[Step] = []
+        if model.mix_previous:
+            later.append(
+                self.step("previous token", "x + m · E[idx before]", "B T C", parameters=C, memory=self.bytes("B T C"))
+            )
+        if model.position == "learned":
+            later.append(self.step("positions", "x + P[0 … T−1]", "B T C", parameters=self.letters["T"] * C))
+        if model.embd_dropout and model.dropout:
+            later.append(self.step("dropout", "some of x set to 0", "B T C", memory=self.bytes("B T C")))
+        name, formula = ("token embedding", "x = E[idx]") if model.head else ("table", "logits = E[idx]")
+        letter = "C" if model.head else "V"
+        first = self.step(name, formula, f"B T {letter}", parameters=self.letters["V"] * C)
+        *before, last = [first, *later]
+        yield from before
+        yield _with_memory(last, last.memory + stream)
+
+    def norm(self, name: str) -> Iterator[Step]:
+        model, C = self.model, self.letters["C"]
+        if model.norm == "none":
+            return
+        layer = model.norm == "layernorm"
+        gains = (2 if layer and model.bias else 1) * C if model.norm_weight else 0
+        memory = self.bytes("B T C") + (2 if layer else 1) * self.bytes("B T")
+        if model.norm_weight and not layer:
+            memory += self.bytes("B T C")  # the gain's gradient needs what was multiplied by it
+        yield self.step(name, f"{'LayerNorm' if layer else 'RMSNorm'}(x)", "B T C", parameters=gains, memory=memory)
+
+    def attention(self) -> Iterator[Step]:
+        model, letters = self.model, self.letters
+        B, T, C = letters["B"], letters["T"], letters["C"]
+        copied = bool(model.dropout) and model.n_head > 1  # several heads' values are laid out anew for the product
+        yield from self.norm("norm")
+        yield self.step(
+            "queries, keys, values",
+            "q, k, v = Wqkv x",
+            "3 B H T D",
+            parameters=3 * C * C + (3 * C if model.qkv_bias else 0),
+            multiply_adds=3 * B * T * C * C,
+            memory=0 if copied and not model.qk_norm else self.bytes("3 B H T D"),
+        )
+        heads, rotary = self.bytes("B H T D"), model.position == "rotary"
+        if model.qk_norm:
+            memory = 2 * self.bytes("B H T") + (0 if rotary or model.dropout else 2 * heads)
+            yield self.step("query and key norm", "RMSNorm(q), RMSNorm(k)", "2 B H T D", memory=memory)
+        if rotary:
+            yield self.step(
+                "rotary positions",
+                "q and k turned by t · θ",
+                "2 B H T D",
+                memory=0 if model.dropout else 2 * heads,
+            )
+        # Without dropout the weights are computed in tiles and kept nowhere; with it they are, three times over:
+        # the weights, the mask of what is dropped, and the product; queries and keys are then kept as copies.
+        scores, weights = self.bytes("B H T"), 0
+        result = 1 + (self._is_remembered and (rotary or model.qk_norm))
+        if model.dropout:
+            scores, weights = 2 * heads, 3 * self.bytes("B H T T")
+            result = copied + self._is_remembered
+        yield self.step(
+            "scores", "q kᵀ / √D, later tokens masked", "B H T T", multiply_adds=B * T * T * C, memory=scores
+        )
+        yield self.step("attention weights", "softmax(scores)", "B H T T", memory=weights)
+        yield self.step(
+            "attended values",
+            "weights v, heads side by side",
+            "B T C",
+            multiply_adds=B * T * T * C,
+            memory=result * heads,
+        )
+        yield from self.end_of_part("C", "output projection")
+
+    def feed_forward(self) -> Iterator[Step]:
+        model, letters = self.model, self.letters
+        N, C, F = letters["B"] * letters["T"], letters["C"], letters["F"]
+        gated = model.activation == "swiglu"
+        expanded = 2 * F if gated else F
+        yield from self.norm("norm")
+        yield self.step(
+            "feed-forward",
+            "h = W1 x",
+            "B T 2F" if gated else "B T F",
+            parameters=C * expanded + (expanded if model.bias else 0),
+            multiply_adds=N * C * expanded,
+            memory=0 if model.activation in ("relu", "relu2") else self.bytes("B T F") * (2 if gated else 1),
+        )
+        formulas = {"relu": "max(h, 0)", "relu2": "max(h, 0)²", "swiglu": "SiLU(gate) · h"}
+        names = {"relu": "ReLU", "relu2": "ReLU²", "gelu": "GELU", "gelu_tanh": "GELU (tanh)", "swiglu": "SwiGLU"}
+        kept = self._is_remembered + (model.activation in ("relu2", "swiglu"))
+        if model.activation == "relu":
+            kept = 1
+        yield self.step(
+            names[model.activation],
+            formulas.get(model.activation, "h Φ(h)"),
+            "B T F",
+            memory=kept * self.bytes("B T F"),
+        )
+        yield from self.end_of_part("F", "projection")
+
+    @property
+    def _is_remembered(self) -> bool:
+        """Whether what a part found is kept: by its projection, or by what comes next in the stream's place."""
+        return self.model.output_projection or not self.model.residual
+
+    def end_of_part(self, inner: str, name: str) -> Iterator[Step]:
+        """From the `inner` numbers of a part back to C, and into the stream; what is next remembers the result."""
+        model, letters = self.model, self.letters
+        N, C, wide = letters["B"] * letters["T"], letters["C"], letters[inner]
+        if model.output_projection:
+            yield self.step(
+                name,
+                "y = Wo y" if inner == "C" else "y = W2 h",
+                "B T C",
+                parameters=wide * C + (C if model.bias else 0),
+                multiply_adds=N * wide * C,
+                memory=0 if model.residual else self.bytes("B T C"),
+            )
+        if model.dropout:
+            yield self.step("dropout", "some of y set to 0", "B T C", memory=self.bytes("B T C"))
+        if model.residual:
+            yield self.step("residual stream", "x = x + y", "B T C", memory=self.bytes("B T C"))
+
+    def head(self) -> Iterator[Step]:
+        model, letters = self.model, self.letters
+        N, C, V = letters["B"] * letters["T"], letters["C"], letters["V"]
+        if not model.head:
+            return
+        yield from self.norm("final norm")
+        yield self.step(
+            "head",
+            "logits = Eᵀ x" if model.tied_head else "logits = W x",
+            "B T V",
+            parameters=(0 if model.tied_head else C * V) + (V if model.head_bias else 0),
+            multiply_adds=N * C * V,
+        )
+
+
+def _with_memory(step: Step, memory: int) -> Step:
+    from dataclasses import replace
+
+    return replace(step, memory=memory)
+
+
+# Sums ------------------------------------------------------------------------------------------------------------
 
 
 def parameters(model: ModelConfig, vocab_size: int) -> int:
     """Parameters of the model, a tied table counted once."""
-    C, up = model.n_embd, expanded_width(model)
-    norm = 0
-    if model.norm != "none" and model.norm_weight:
-        norm = 2 * C if model.norm == "layernorm" and model.bias else C
-    biases = (3 * C if model.qkv_bias else 0) + (C + up + C if model.bias else 0)
-    total = model.n_layer * (block_matrices(model) + biases + 2 * norm) + norm
-    total += vocab_size * C + (0 if model.tied_head else vocab_size * C) + (vocab_size if model.head_bias else 0)
-    total += model.block_size * C if model.position == "learned" else 0
-    return total + (C if model.mix_previous else 0)
+    return walk(model, vocab_size).parameters
 
 
 def flops_per_token(model: ModelConfig, vocab_size: int) -> float:
-    """Floating-point operations to learn from one token: forward, and backward at twice that.
+    """Floating-point operations to learn from one token: two a multiply-add, forward, and backward at twice that.
 
-    The usual count (PaLM, appendix B): 6 a parameter of a matrix, and 12 a layer, number and token of context for
-    attention, which is counted in full although the causal mask halves it.
+    Attention is counted in full, as it is usual (PaLM, appendix B), although the causal mask halves it. A table that
+    is only looked up costs none.
     """
-    attention = 12 * model.n_layer * model.n_embd * model.block_size
-    return 6.0 * matrix_parameters(model, vocab_size) + attention
+    return 6.0 * walk(model, vocab_size).multiply_adds / model.block_size
 
 
 def step_flops(config: RunConfig, vocab_size: int) -> float:
@@ -54,7 +312,6 @@ def step_flops(config: RunConfig, vocab_size: int) -> float:
 
 def training_memory(config: RunConfig, vocab_size: int) -> int:
     """Bytes while training, estimated: weights, gradients, Adam's two averages, and what backward has to remember."""
-    model, tokens = config.model, config.training.batch_size * config.model.block_size
-    weights = 16 * parameters(model, vocab_size)
-    per_block = 10 * model.n_embd + 2 * feed_forward_width(model)
-    return int(weights + 4 * tokens * (model.n_layer * per_block + 3 * vocab_size))
+    batch = walk(config.model, vocab_size, config.training.batch_size)
+    logits = FLOAT * batch.letters["B"] * batch.letters["T"] * vocab_size
+    return 4 * FLOAT * batch.parameters + batch.memory + 2 * logits

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from gpt_tui.core.config import ModelConfig
-from gpt_tui.core.model import GPT, Cache
+from gpt_tui.core.model import GPT
 from gpt_tui.core.presets import PRESETS
 from gpt_tui.core.shapes import parameters
 
@@ -200,7 +200,7 @@ def test_a_cache_changes_nothing_but_the_work(fields: dict[str, Any], pieces: li
     model = model_with(**fields)
     ids = torch.tensor([[3, 1, 4, 1, 5, 9, 2, 6], [2, 7, 1, 8, 2, 8, 1, 8]])
     whole, _ = model(ids)
-    cache = Cache(model.config, 2, model.head.weight)
+    cache = model.make_cache(2)
     parts = [model(piece, cache=cache)[0] for piece in ids.split(pieces, dim=1)]
     torch.testing.assert_close(torch.cat(parts, dim=1), whole, rtol=1e-12, atol=1e-12)
 

@@ -6,7 +6,7 @@ between two steps of a run) or needs a new run.
 
     sections    the fields themselves
     fields      what is known of a field: its kind, its bounds in words, its flag
-    rules       what has to hold between several fields
+    rules       what has to hold between several fields, and which have no effect beside others
     run_config  RunConfig, and the checking of values for it
     layers      where values come from: default, file, preset, environment, flag
 
@@ -23,7 +23,7 @@ from gpt_tui.core.config.layers import (
     resolve,
     user_config_path,
 )
-from gpt_tui.core.config.rules import RULES, Rule
+from gpt_tui.core.config.rules import RULES, Rule, idle
 from gpt_tui.core.config.run_config import (
     DatasetFacts,
     RunConfig,
@@ -64,6 +64,7 @@ __all__ = [
     "environment_layer",
     "find_faults",
     "from_sections",
+    "idle",
     "live_changes",
     "one_of",
     "own_faults",

@@ -37,6 +37,7 @@ class FieldSpec:
     unit: str
     live: bool
     step: float | None
+    for_none: str
     choices: tuple[str, ...]  # all of a choice; the words beside numbers ("off", "auto") of a number
     minimum: float | None  # of a number, or of the length of a text
     maximum: float | None
@@ -121,6 +122,7 @@ def _describe(section: str, name: str, info: FieldInfo) -> FieldSpec:
         unit=str(extra["unit"]),
         live=bool(extra["live"]),
         step=typing.cast("float | None", extra["step"]),
+        for_none=str(extra["for_none"]),
         choices=choices,
         minimum=typing.cast("float | None", extra.get("ge", extra.get("gt", extra.get("min_length")))),
         maximum=typing.cast("float | None", extra.get("le", extra.get("lt", extra.get("max_length")))),

@@ -1,8 +1,12 @@
-"""What has to hold between several fields."""
+"""What has to hold between several fields, and which fields have no effect beside others.
+
+A combination that cannot be built, or cannot learn, is refused (`RULES`). A value that another one leaves without
+effect is kept, because the other may be changed back, and explained at its field (`idle`).
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,7 +23,7 @@ class Rule:
 
 def _heads_divide(v: dict[str, Any]) -> tuple[str, str] | None:
     n_embd, n_head = v["n_embd"], v["n_head"]
-    if n_embd % n_head == 0:
+    if not v["attention"] or n_embd % n_head == 0:
         return None
     below = n_embd - n_embd % n_head
     near = [n for n in (below, below + n_head) if 0 < n <= (FIELDS["n_embd"].maximum or n)]
@@ -32,10 +36,48 @@ def _heads_divide(v: dict[str, Any]) -> tuple[str, str] | None:
 
 
 def _rotary_pairs(v: dict[str, Any]) -> tuple[str, str] | None:
-    if v["position"] != "rotary" or v["n_embd"] % v["n_head"] or v["n_embd"] // v["n_head"] % 2 == 0:
+    n_embd, n_head = v["n_embd"], v["n_head"]
+    if v["position"] != "rotary" or not v["attention"] or n_embd % n_head or n_embd // n_head % 2 == 0:
         return None
+    even = [n for n in range(1, n_embd // 2 + 1) if n_embd % (2 * n) == 0]
+    way_out = "learned or none would do"
+    if even:
+        way_out += f", or n_head = {min(even, key=lambda n: (abs(n - n_head), n))}"
     return "position", (
-        f"rotary turns pairs of numbers, so n_embd / n_head must be even; it is {v['n_embd'] // v['n_head']}"
+        "rotary turns pairs of numbers, so a head must have an even number of them, "
+        f"and n_embd / n_head is {n_embd // n_head}: {way_out}"
+    )
+
+
+def _table_stands_alone(v: dict[str, Any]) -> tuple[str, str] | None:
+    if v["head"]:
+        return None
+    present = [f"{name} to false" for name in ("attention", "feed_forward", "mix_previous") if v[name]]
+    present += [f"{name} to none" for name in ("position", "norm") if v[name] != "none"]
+    if not present:
+        return None
+    return "head", (
+        "without a head the table of the bigram gives the logits, and nothing else has a place in the model: "
+        f"set {' and '.join(part for part in (', '.join(present[:-1]), present[-1]) if part)}, or head to true"
+    )
+
+
+def _inner_width_fits(v: dict[str, Any]) -> tuple[str, str] | None:
+    if v["output_projection"] or not v["feed_forward"] or v["ffn_mult"] == 1:
+        return None
+    return "ffn_mult", (
+        "must be 1 where output_projection is false: nothing brings the feed-forward part back to n_embd numbers"
+    )
+
+
+def _zero_is_passed_by(v: dict[str, Any]) -> tuple[str, str] | None:
+    if not v["zero_init"] or v["residual"] or not v["output_projection"]:
+        return None
+    if not (v["attention"] or v["feed_forward"]):
+        return None
+    return "zero_init", (
+        "a projection that starts at zero passes nothing on, and without a residual stream nothing would ever be "
+        "learned: set this to false, or residual to true"
     )
 
 
@@ -61,17 +103,60 @@ def _floor_below_peak(v: dict[str, Any]) -> tuple[str, str] | None:
     return "min_lr", f"must not be more than learning_rate = {show_float(v['learning_rate'])}"
 
 
-def _norm_has_weight(v: dict[str, Any]) -> tuple[str, str] | None:
-    if v["norm"] == "none" and v["norm_weight"]:
-        return "norm_weight", "there is no norm to have a weight: set norm to layernorm or rmsnorm, or this to false"
-    return None
-
-
 RULES = (
-    Rule(("n_embd", "n_head"), _heads_divide),
-    Rule(("position", "n_embd", "n_head"), _rotary_pairs),
+    Rule(("n_embd", "n_head", "attention"), _heads_divide),
+    Rule(("position", "n_embd", "n_head", "attention"), _rotary_pairs),
+    Rule(("head", "attention", "feed_forward", "mix_previous", "position", "norm"), _table_stands_alone),
+    Rule(("ffn_mult", "feed_forward", "output_projection"), _inner_width_fits),
+    Rule(("zero_init", "residual", "output_projection", "attention", "feed_forward"), _zero_is_passed_by),
     Rule(("warmup_iters", "max_iters"), _warmup_fits),
     Rule(("lr_schedule", "lr_decay_iters", "warmup_iters"), _decay_after_warmup),
     Rule(("lr_schedule", "min_lr", "learning_rate"), _floor_below_peak),
-    Rule(("norm", "norm_weight"), _norm_has_weight),
 )
+
+
+# Values without effect ---------------------------------------------------------------------------------------------
+
+
+def idle(values: Mapping[str, Any]) -> dict[str, str]:
+    """Fields that change nothing beside the others' values, and why: {"n_head": "there is no attention"}.
+
+    values: every field's, sound. A switch that is off, and a word such as "off" or "none", claims no effect and is
+    not named.
+    """
+    found: dict[str, str] = {}
+    for names, why in _without_effect(values):
+        for name in names:
+            if values[name] is not False and values[name] not in ("off", "auto", "none"):
+                found.setdefault(name, why)
+    return found
+
+
+def _without_effect(v: Mapping[str, Any]) -> Iterator[tuple[tuple[str, ...], str]]:
+    attention, feed_forward, head = v["attention"], v["feed_forward"], v["head"]
+    if not attention:
+        yield ("n_head", "qk_norm", "qkv_bias"), "there is no attention"
+        if v["position"] == "rotary":
+            yield ("position",), "rotary turns queries and keys, and there is no attention to have them"
+    if not feed_forward:
+        yield ("activation", "ffn_mult"), "there is no feed-forward part"
+    if not attention and not feed_forward:
+        yield ("n_layer", "residual", "output_projection"), "there are no blocks: neither attention nor feed-forward"
+    if v["norm"] == "none":
+        yield ("norm_weight",), "there is no norm"
+    if not head:
+        yield ("n_embd",), "the table is as wide as the vocabulary"
+        yield ("tied_head", "head_bias"), "there is no head"
+    projected = (attention or feed_forward) and v["output_projection"]
+    if not projected and not (v["norm"] == "layernorm" and v["norm_weight"]) and not feed_forward:
+        yield ("bias",), "there is no layer that would have one"
+    if not projected and (v["tied_head"] or not head):
+        yield ("zero_init",), "there is nothing that would start at zero"
+    if v["dropout"] == 0:
+        yield ("embd_dropout",), "dropout is 0"
+    elif not (attention or feed_forward or v["embd_dropout"]):
+        yield ("dropout",), "there is nothing for it to fall on"
+    if v["lr_schedule"] == "constant":
+        yield ("min_lr", "lr_decay_iters"), "the learning rate is constant"
+    if v["temperature"] == 0:
+        yield ("top_k", "top_p", "min_p", "sample_seed"), "at temperature 0 the likeliest token is always taken"

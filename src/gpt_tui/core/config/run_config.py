@@ -148,11 +148,20 @@ def _field_fault(spec: FieldSpec, value: Any, labels: Mapping[str, str]) -> Faul
     plain = _plain(spec, value)
     if isinstance(plain, int | float) and spec.maximum is not None and plain > spec.maximum >= ENDLESS:
         message += f", and at most {spec.maximum:,}"
+    if spec.for_none and _is_zero(plain):
+        message += f"; {spec.for_none}"
     if isinstance(value, str) and not _is_unicode(value):
         message += ", and this is not valid UTF-8"
     if spec.choices and isinstance(value, str) and (hint := did_you_mean(value.strip().lower(), spec.choices)):
         message += f"; {hint}"
     return Fault(labels.get(spec.name, spec.name), _as_text(value), message)
+
+
+def _is_zero(value: Any) -> bool:
+    try:
+        return float(value) == 0
+    except (TypeError, ValueError, OverflowError):
+        return False
 
 
 def _is_unicode(text: str) -> bool:

@@ -20,13 +20,22 @@ def setting(
     unit: str = "",
     live: bool = False,
     step: float | None = None,
+    for_none: str = "",
     **bounds: Any,
 ) -> Any:
     """A field of a section: pydantic checks the bounds, and the rest is what a person is told about it.
 
     step: what one press of an arrow adds; None doubles and halves (right for sizes and rates).
+    for_none: what does without the thing counted, told to who asks for none of it.
     """
-    extra: dict[str, JsonValue] = {"why": why, "start": start, "unit": unit, "live": live, "step": step}
+    extra: dict[str, JsonValue] = {
+        "why": why,
+        "start": start,
+        "unit": unit,
+        "live": live,
+        "step": step,
+        "for_none": for_none,
+    }
     return Field(default, description=help, json_schema_extra=extra, **bounds)
 
 
@@ -35,7 +44,7 @@ class Section(BaseModel):
 
 
 class ModelConfig(Section):
-    """What the model is. Parts are switches: one GPT from the lecture's to a modern one."""
+    """What the model is. Parts are switches: one GPT, from a table of letter pairs to a modern one."""
 
     n_layer: int = setting(
         2,
@@ -44,6 +53,7 @@ class ModelConfig(Section):
         start="2 to 6 for a character model",
         unit="blocks",
         step=1,
+        for_none="for a model without blocks set attention and feed_forward to false",
         ge=1,
         le=1024,
     )
@@ -54,6 +64,7 @@ class ModelConfig(Section):
         start="n_embd / 32 or n_embd / 64",
         unit="heads",
         step=1,
+        for_none="for a model without attention set attention to false",
         ge=1,
         le=1024,
     )
@@ -82,6 +93,30 @@ class ModelConfig(Section):
         why="The lecture and GPT-2 learn a vector for each place; rotary learns faster and costs no parameters.",
         start="rotary; learned to follow the lecture",
     )
+    attention: bool = setting(
+        True,
+        "Whether tokens look at one another: each at those before it, and at itself.",
+        why="Without it the model knows only the newest token, and can do no better than a table of letter pairs.",
+        start="true; n_head = 1 for the lecture's single head",
+    )
+    feed_forward: bool = setting(
+        True,
+        "Whether each token, by itself, works on what it has gathered.",
+        why="Attention brings facts together, this part draws conclusions; it holds most of a block's parameters.",
+        start="true",
+    )
+    residual: bool = setting(
+        True,
+        "Whether each part adds to what it was given (the residual stream), or replaces it.",
+        why="The sum carries gradients through any depth unchanged; without it, deep models hardly learn.",
+        start="true",
+    )
+    output_projection: bool = setting(
+        True,
+        "Whether attention and feed-forward each end in a Linear layer of n_embd numbers.",
+        why="It mixes what the heads found before that joins the stream. The lecture's first models have none.",
+        start="true",
+    )
     norm: Literal["none", "layernorm", "rmsnorm"] = setting(
         "rmsnorm",
         "What keeps the size of activations in hand before each part of a block.",
@@ -107,6 +142,7 @@ class ModelConfig(Section):
         start="4; 2 for a run of a minute",
         unit="× n_embd",
         step=1,
+        for_none="for a model without that part set feed_forward to false",
         gt=0,
         le=64,
     )
@@ -121,6 +157,13 @@ class ModelConfig(Section):
         "Biases of the query, key and value projections.",
         why="GPT-2 has them; the lecture does not.",
         start="false",
+    )
+    head: bool = setting(
+        True,
+        "Whether an output head turns each token's n_embd numbers into one logit a character.",
+        why="Without it the embedding table itself is as wide as the vocabulary and gives the logits: the bigram "
+        "model, in which nothing else has a place.",
+        start="true; false for the lecture's bigram",
     )
     head_bias: bool = setting(
         False,

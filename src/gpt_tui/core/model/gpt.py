@@ -1,4 +1,4 @@
-"""The GPT of the lecture and of nanoGPT, with the modern parts as switches of `ModelConfig`.
+"""The GPT of the lecture, of nanoGPT and of GPT-2, and everything smaller, as switches of `ModelConfig`.
 
 Read it from the bottom: `GPT.forward` is the whole path from token ids to the loss. Shapes stand beside the lines
 that make them: B sequences of T tokens, C = n_embd numbers a token, H heads of D = C / H numbers, a vocabulary of V.
@@ -15,6 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from gpt_tui.core.config import ModelConfig
+from gpt_tui.core.model.cache import Cache, LayerCache
 from gpt_tui.core.shapes import feed_forward_width
 
 ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
@@ -23,35 +24,6 @@ ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "gelu_tanh": lambda x: F.gelu(x, approximate="tanh"),
     "relu2": lambda x: F.relu(x).square(),  # "Primer", So et al. 2021
 }
-
-
-class LayerCache:
-    """Keys and values of one block for the tokens seen so far: (B, H, block_size, D) each, filled from the left."""
-
-    def __init__(self, config: ModelConfig, batch_size: int, like: Tensor):
-        shape = (batch_size, config.n_head, config.block_size, config.n_embd // config.n_head)
-        self.keys = like.new_empty(shape)
-        self.values = like.new_empty(shape)
-
-    def append(self, start: int, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
-        """Keep k and v (B, H, T, D) of the tokens from `start` on; returns those of every token so far."""
-        end = start + k.size(2)
-        self.keys[:, :, start:end] = k
-        self.values[:, :, start:end] = v
-        return self.keys[:, :, :end], self.values[:, :, :end]
-
-
-class Cache:
-    """What a model remembers of a window that grows token by token. length: tokens it holds, at most block_size."""
-
-    def __init__(self, config: ModelConfig, batch_size: int, like: Tensor):
-        self.layers = [LayerCache(config, batch_size, like) for _ in range(config.n_layer)]
-        self.last_embedding: Tensor | None = None  # (B, 1, C), of the newest token; what `mix_previous` looks at
-        self.length = 0
-
-    def clear(self) -> None:
-        self.length = 0
-        self.last_embedding = None
 
 
 class Norm(nn.Module):
@@ -73,6 +45,11 @@ class Norm(nn.Module):
 
 def make_norm(config: ModelConfig) -> nn.Module:
     return nn.Identity() if config.norm == "none" else Norm(config)
+
+
+def make_projection(config: ModelConfig, width: int) -> nn.Module:
+    """The last layer of a part, from its `width` numbers back to n_embd."""
+    return nn.Linear(width, config.n_embd, bias=config.bias) if config.output_projection else nn.Identity()
 
 
 class Rotary(nn.Module):
@@ -104,7 +81,7 @@ class SelfAttention(nn.Module):
         self.qk_norm = config.qk_norm
         self.dropout = nn.Dropout(config.dropout)
         self.qkv = nn.Linear(config.n_embd, 3 * config.n_embd, bias=config.qkv_bias)
-        self.proj = nn.Linear(config.n_embd, config.n_embd, bias=config.bias)
+        self.proj = make_projection(config, config.n_embd)
         self.rotary = (rotary,)  # in a tuple: one table serves every block, and belongs to the GPT
 
     def forward(self, x: Tensor, start: int, cache: LayerCache | None) -> Tensor:
@@ -134,7 +111,7 @@ class FeedForward(nn.Module):
         hidden = feed_forward_width(config)
         self.gated = config.activation == "swiglu"  # Shazeer 2020
         self.fc = nn.Linear(config.n_embd, 2 * hidden if self.gated else hidden, bias=config.bias)
-        self.proj = nn.Linear(hidden, config.n_embd, bias=config.bias)
+        self.proj = make_projection(config, hidden)
         self.activation = F.silu if self.gated else ACTIVATIONS[config.activation]
         self.dropout = nn.Dropout(config.dropout)
 
@@ -150,18 +127,23 @@ class FeedForward(nn.Module):
 
 
 class Block(nn.Module):
-    """Communication, then computation, each added to the residual stream."""
+    """Communication, then computation, each added to the residual stream; without that stream, each replaces it."""
 
     def __init__(self, config: ModelConfig, rotary: Rotary | None):
         super().__init__()
-        self.norm1 = make_norm(config)
-        self.attention = SelfAttention(config, rotary)
-        self.norm2 = make_norm(config)
-        self.feed_forward = FeedForward(config)
+        self.residual = config.residual
+        self.norm1 = make_norm(config) if config.attention else None
+        self.attention = SelfAttention(config, rotary) if config.attention else None
+        self.norm2 = make_norm(config) if config.feed_forward else None
+        self.feed_forward = FeedForward(config) if config.feed_forward else None
 
     def forward(self, x: Tensor, start: int, cache: LayerCache | None) -> Tensor:
-        x = x + self.attention(self.norm1(x), start, cache)
-        x = x + self.feed_forward(self.norm2(x))
+        if self.attention is not None and self.norm1 is not None:
+            y = self.attention(self.norm1(x), start, cache)
+            x = x + y if self.residual else y
+        if self.feed_forward is not None and self.norm2 is not None:
+            y = self.feed_forward(self.norm2(x))
+            x = x + y if self.residual else y
         return x
 
 
@@ -173,16 +155,18 @@ class GPT(nn.Module):
         super().__init__()
         self.config = config
         self.vocab_size = vocab_size
-        C = config.n_embd
+        C = config.n_embd if config.head else vocab_size  # the bigram's table holds the logits themselves
         self.token_embedding = nn.Embedding(vocab_size, C)
         self.position_embedding = nn.Embedding(config.block_size, C) if config.position == "learned" else None
         self.previous = nn.Parameter(torch.zeros(C)) if config.mix_previous else None
         self.embedding_dropout = nn.Dropout(config.dropout if config.embd_dropout else 0.0)
-        self.rotary = Rotary(C // config.n_head, config.block_size) if config.position == "rotary" else None
-        self.blocks = nn.ModuleList(Block(config, self.rotary) for _ in range(config.n_layer))
+        turns = config.attention and config.position == "rotary"
+        self.rotary = Rotary(C // config.n_head, config.block_size) if turns else None
+        n_layer = config.n_layer if config.attention or config.feed_forward else 0
+        self.blocks = nn.ModuleList(Block(config, self.rotary) for _ in range(n_layer))
         self.norm = make_norm(config)
-        self.head = nn.Linear(C, vocab_size, bias=config.head_bias)
-        if config.tied_head:
+        self.head = nn.Linear(C, vocab_size, bias=config.head_bias) if config.head else None
+        if self.head is not None and config.tied_head:
             self.head.weight = self.token_embedding.weight
         self._init_weights(generator)
 
@@ -203,7 +187,8 @@ class GPT(nn.Module):
             x = block(x, start, cache.layers[i] if cache is not None else None)
         if cache is not None:
             cache.length = start + T
-        logits = self.head(self.norm(x))  # (B, T, V)
+        x = self.norm(x)
+        logits = self.head(x) if self.head is not None else x  # (B, T, V)
         if targets is None:
             return logits, None
         loss = F.cross_entropy(logits.float().view(-1, logits.size(-1)), targets.reshape(-1))
@@ -223,6 +208,10 @@ class GPT(nn.Module):
         out: Tensor = self.embedding_dropout(x)
         return out
 
+    def make_cache(self, batch_size: int = 1) -> Cache:
+        """An empty cache for windows of this model, `batch_size` at once."""
+        return Cache(self.config, batch_size, like=self.token_embedding.weight)
+
     def parameter_count(self) -> int:
         return sum(p.numel() for p in self.parameters())  # a tied table counts once
 
@@ -235,30 +224,30 @@ class GPT(nn.Module):
 
     @torch.no_grad()
     def _init_weights(self, generator: torch.Generator | None) -> None:
-        rule, n_layer = self.config.init, self.config.n_layer
+        config = self.config
         for name, module in self.named_modules():
             if isinstance(module, nn.Embedding):
-                module.weight.normal_(0.0, 1.0 if rule == "torch" else 0.02, generator=generator)
+                module.weight.normal_(0.0, 1.0 if config.init == "torch" else 0.02, generator=generator)
             elif isinstance(module, nn.Linear):
-                if module is self.head and self.config.tied_head:
-                    continue
-                if rule == "torch":
+                ends_part = name.endswith(".proj")
+                tied = module is self.head and config.tied_head
+                if not tied:
+                    self._init_matrix(module, ends_part, generator)
+                if module.bias is not None and config.init == "torch":
                     bound = 1 / math.sqrt(module.in_features)
-                    module.weight.uniform_(-bound, bound, generator=generator)
-                    if module.bias is not None:
-                        module.bias.uniform_(-bound, bound, generator=generator)
-                    continue
-                # Each block adds twice to the residual stream; GPT-2 keeps the sum's deviation at 0.02.
-                deviation = 0.02
-                if rule == "gpt2" and name.endswith("proj"):
-                    deviation /= math.sqrt(2 * n_layer)
-                module.weight.normal_(0.0, deviation, generator=generator)
-                if module.bias is not None:
+                    module.bias.uniform_(-bound, bound, generator=generator)
+                elif module.bias is not None:
                     module.bias.zero_()
-        if self.config.zero_init:
-            for block in self.blocks:
-                assert isinstance(block, Block)
-                block.attention.proj.weight.zero_()
-                block.feed_forward.proj.weight.zero_()
-            if not self.config.tied_head:
-                self.head.weight.zero_()
+                if config.zero_init and (ends_part or module is self.head) and not tied:
+                    module.weight.zero_()
+
+    def _init_matrix(self, linear: nn.Linear, ends_part: bool, generator: torch.Generator | None) -> None:
+        if self.config.init == "torch":
+            bound = 1 / math.sqrt(linear.in_features)
+            linear.weight.uniform_(-bound, bound, generator=generator)
+            return
+        deviation = 0.02
+        if self.config.init == "gpt2" and ends_part:
+            # Each part adds to the residual stream; GPT-2 keeps the sum's deviation where it was.
+            deviation /= math.sqrt(len(self.blocks) * (self.config.attention + self.config.feed_forward))
+        linear.weight.normal_(0.0, deviation, generator=generator)

@@ -48,7 +48,7 @@ def generate(
     """
     block_size = model.config.block_size
     device = next(model.parameters()).device
-    cache = Cache(model.config, 1, model.head.weight)
+    cache = model.make_cache()
     window = list(prompt[-block_size:])  # the tokens that the cache holds, and those it is still to read
     fresh = window
     for _ in range(sampling.max_new_tokens):

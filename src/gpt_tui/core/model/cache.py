@@ -1,0 +1,41 @@
+"""What a model remembers of a window that grows token by token, so that each new token is computed once."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from gpt_tui.core.config import ModelConfig
+
+
+class LayerCache:
+    """Keys and values of one block for the tokens seen so far: (B, H, block_size, D) each, filled from the left."""
+
+    def __init__(self, config: ModelConfig, batch_size: int, like: Tensor):
+        shape = (batch_size, config.n_head, config.block_size, config.n_embd // config.n_head)
+        self.keys = like.new_empty(shape)
+        self.values = like.new_empty(shape)
+
+    def append(self, start: int, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
+        """Keep k and v (B, H, T, D) of the tokens from `start` on; returns those of every token so far."""
+        end = start + k.size(2)
+        self.keys[:, :, start:end] = k
+        self.values[:, :, start:end] = v
+        return self.keys[:, :, :end], self.values[:, :, :end]
+
+
+class Cache:
+    """A window's keys and values, block by block. length: tokens it holds, at most block_size.
+
+    like: a tensor of the model's own device and number format.
+    """
+
+    def __init__(self, config: ModelConfig, batch_size: int, like: Tensor):
+        self.layers = [
+            LayerCache(config, batch_size, like) if config.attention else None for _ in range(config.n_layer)
+        ]
+        self.last_embedding: Tensor | None = None  # (B, 1, C), of the newest token; what `mix_previous` looks at
+        self.length = 0
+
+    def clear(self) -> None:
+        self.length = 0
+        self.last_embedding = None
