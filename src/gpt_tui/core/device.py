@@ -16,6 +16,7 @@ from gpt_tui.core.config import ModelConfig
 from gpt_tui.core.errors import Refusal, did_you_mean
 
 DEVICES = ("cpu", "cuda", "mps")
+WIDE_ENOUGH_FOR_BFLOAT16 = 256  # converting narrower matrices costs a CPU more than their multiplication saves
 
 
 def available_devices() -> list[str]:
@@ -48,14 +49,14 @@ def resolve_device(name: str) -> str:
 @cache
 def cpu_has_native_bfloat16() -> bool:
     """Whether the CPU multiplies bfloat16 in hardware (AVX-512 BF16, AMX, or Arm's BF16); emulation would be slower."""
-    import torch
-
     if sys.platform == "linux":
         try:
             flags = set(Path("/proc/cpuinfo").read_text(encoding="utf-8").split())
         except OSError:
             return False
         return bool(flags & {"avx512_bf16", "amx_bf16", "bf16"})
+    import torch
+
     supported = getattr(torch.cpu, "_is_avx512_bf16_supported", None)
     return bool(supported and supported())
 
@@ -72,7 +73,7 @@ def resolve_dtype(name: str, device: str, model: ModelConfig) -> str:
         return name
     if device == "cuda":
         return "bfloat16" if torch.cuda.get_device_capability() >= (8, 0) else "float32"
-    if device == "cpu" and model.n_embd >= 256 and cpu_has_native_bfloat16():
+    if device == "cpu" and model.n_embd >= WIDE_ENOUGH_FOR_BFLOAT16 and cpu_has_native_bfloat16():
         return "bfloat16"
     return "float32"
 

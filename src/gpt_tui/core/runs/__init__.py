@@ -5,6 +5,7 @@ from gpt_tui.core.runs.export import to_csv, to_svg
 from gpt_tui.core.runs.history import History, LogLine, Mark
 from gpt_tui.core.runs.lock import RunIsHeld
 from gpt_tui.core.runs.log import LogTail
+from gpt_tui.core.runs.pace import find_pace
 from gpt_tui.core.runs.run import (
     Run,
     RunRecord,
@@ -33,6 +34,7 @@ __all__ = [
     "Shelf",
     "ShelfNotes",
     "default_runs_dir",
+    "find_pace",
     "load_checkpoint",
     "name_fault",
     "newest_whole_checkpoint",

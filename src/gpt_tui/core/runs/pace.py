@@ -1,0 +1,69 @@
+"""How fast runs went on this machine, read from the ends of their logs."""
+
+from __future__ import annotations
+
+import math
+import os
+import statistics
+from pathlib import Path
+
+from gpt_tui.core.config import RunConfig
+from gpt_tui.core.cost import Pace, estimate_seconds
+from gpt_tui.core.events import BadEvent, Step, from_json
+from gpt_tui.core.runs.log import LOG_NAME
+from gpt_tui.core.runs.run import Run
+from gpt_tui.core.runs.shelf import Shelf
+
+_NEWEST = 20  # runs that are looked at
+_TAIL = 32 << 10  # bytes of a log's end: some hundred steps
+_FEWEST = 5  # steps that say something
+
+
+def find_pace(shelf: Shelf, config: RunConfig, vocab_size: int, cpu: str, cores: int) -> Pace | None:
+    """The pace of the run, among the newest of this machine and device, whose steps cost most nearly as much.
+
+    cpu: this machine's processor, as runs record it. None where no run says anything. Raises GptTuiError where the
+    shelf cannot be read.
+    """
+    wanted = estimate_seconds(config, vocab_size, cores)
+    found: list[tuple[float, Pace]] = []
+    for run in shelf.runs()[:_NEWEST]:
+        record, done = run.record(), run.config()
+        device, threads = config.training.device, config.training.threads
+        if record.cpu != cpu or device not in ("auto", record.device) or threads not in ("auto", record.threads):
+            continue
+        if (seconds := _seconds_a_step(run)) is None:
+            continue
+        estimated = estimate_seconds(done, record.dataset.vocab_size, record.threads)
+        found.append((abs(math.log(wanted / estimated)), Pace(seconds / estimated, run.name)))
+    return min(found, key=lambda pair: pair[0])[1] if found else None
+
+
+def _seconds_a_step(run: Run) -> float | None:
+    """The median of the log's newest steps; None where there are too few, or where the batches are others by now."""
+    steps = _newest_steps(run.path / LOG_NAME)
+    config = run.config()
+    if len(steps) < _FEWEST or steps[-1].tokens - steps[-2].tokens != config.tokens_per_step:
+        return None
+    speeds = [step.tokens_per_second for step in steps if math.isfinite(step.tokens_per_second)]
+    speed = statistics.median(speeds) if speeds else 0.0
+    return config.tokens_per_step / speed if speed > 0 else None
+
+
+def _newest_steps(log: Path) -> list[Step]:
+    try:
+        with log.open("rb") as file:
+            size = file.seek(0, os.SEEK_END)
+            file.seek(max(0, size - _TAIL))
+            lines = file.read().split(b"\n")[1:]
+    except OSError:
+        return []
+    found = []
+    for line in lines:
+        try:
+            event = from_json(line)
+        except BadEvent:
+            continue  # the end of a log that is being written, or a stranger's line: neither has a speed
+        if isinstance(event, Step):
+            found.append(event)
+    return found
