@@ -1,0 +1,75 @@
+"""The benchmark of figures trains with the real program, keeps what it trained, and judges by what is published."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from gpt_tui.core.presets import PRESETS
+
+ROOT = Path(__file__).parent.parent
+SMALL = "lecture-one-head --learning-rate 0.01 --max-iters 40 --eval-interval 20"
+
+
+def figures(*words: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, str(ROOT / "benchmarks" / "figures.py"), *words]
+    return subprocess.run(command, capture_output=True, text=True, encoding="utf-8", check=False)
+
+
+def test_an_interrupted_benchmark_goes_on_where_it_stopped(tmp_path: Path) -> None:
+    keep, saved = tmp_path / "runs", tmp_path / "records.json"
+    asked = ("--seeds", "3", "--dataset", "masque", "--threads", "1")
+    name = "lecture-one-head-learning-rate-0.01-max-iters-40-eval-interval-20-seed3"
+    flags = ["--preset", *SMALL.split(), "--seed", "3", *asked[2:], "--run-name", name, "--runs-dir", str(keep)]
+    stopped = [sys.executable, "-m", "gpt_tui", "--headless", "--quiet", *flags, "--target-loss", "4"]
+    subprocess.run(stopped, capture_output=True, check=True)
+    log = keep / name / "events.jsonl"
+    assert '"step":20' in log.read_text("utf-8")
+    assert '"step":21' not in log.read_text("utf-8")
+
+    went_on = figures(SMALL, *asked, "--keep", str(keep), "--save", str(saved))
+    assert went_on.returncode == 0, went_on.stderr
+    events = [json.loads(line) for line in log.read_text("utf-8").splitlines()]
+    assert [e["event"] for e in events].count("started") == [e["event"] for e in events].count("continued") == 1
+
+    written = log.read_bytes()
+    again = figures(SMALL, *asked, "--keep", str(keep), "--save", str(saved))
+    assert (again.stdout, log.read_bytes()) == (went_on.stdout, written)  # nothing was trained
+
+    (record,) = json.loads(saved.read_text("utf-8"))
+    end = events[-1]
+    assert (record["steps"], record["parameters"]) == (40, events[0]["parameters"])
+    assert record["val_loss"] == pytest.approx(end["val_loss"], abs=1e-4)
+    assert [row[0] for row in record["evals"]] == [0, 20, 40]
+    assert record["sample"] == [e["text"] for e in events if e["event"] == "sample"][-1]
+    assert record["command"].startswith("gpt-tui --headless --preset lecture-one-head --seed 3 --dataset masque")
+
+    other = figures(SMALL, *asked[:-1], "2", "--keep", str(keep))
+    assert other.returncode == 1
+    assert "threads 1, asked for is 2" in other.stderr
+
+
+def test_a_mean_far_from_the_published_figure_ends_with_status_1() -> None:
+    told = figures("lecture-bigram", "--seeds", "1", "--dataset", "masque", "--threads", "1")
+    assert told.returncode == 1, told.stderr
+    assert "too far" in told.stdout
+
+
+def test_the_bigram_reaches_the_published_figure(tiny_shakespeare: Path) -> None:
+    told = figures("lecture-bigram", "--seeds", "1", "--dataset", str(tiny_shakespeare), "--threads", "1")
+    assert told.returncode == 0, told.stdout + told.stderr
+
+
+def test_published_figures_are_of_presets_that_exist() -> None:
+    published = tomllib.loads((ROOT / "benchmarks" / "published.toml").read_text("utf-8"))
+    assert set(published) <= set(PRESETS)
+    for preset, figures_of in published.items():
+        assert figures_of["measured_on"] in ("whole split", "random batches"), preset
+        assert figures_of.keys() & {"val", "best"}, preset
+        best_step = figures_of.get("best_step", 0)
+        assert best_step <= PRESETS[preset].values["max_iters"], preset
