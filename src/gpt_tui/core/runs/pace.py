@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 import statistics
+from collections.abc import Sequence
 from pathlib import Path
 
 from gpt_tui.core.config import RunConfig
@@ -26,17 +27,25 @@ def find_pace(shelf: Shelf, config: RunConfig, vocab_size: int, cpu: str, cores:
     shelf cannot be read.
     """
     wanted = estimate_seconds(config, vocab_size, cores)
+    here = [run for run in shelf.runs() if run.record().cpu == cpu]
+    device, threads = _device(config.training.device, here), config.training.threads
     found: list[tuple[float, Pace]] = []
-    for run in shelf.runs()[:_NEWEST]:
+    for run in here[:_NEWEST]:
         record, done = run.record(), run.config()
-        device, threads = config.training.device, config.training.threads
-        if record.cpu != cpu or device not in ("auto", record.device) or threads not in ("auto", record.threads):
+        if record.device != device or threads not in ("auto", record.threads):
             continue
         if (seconds := _seconds_a_step(run)) is None:
             continue
         estimated = estimate_seconds(done, record.dataset.vocab_size, record.threads)
         found.append((abs(math.log(wanted / estimated)), Pace(seconds / estimated, run.name)))
     return min(found, key=lambda pair: pair[0])[1] if found else None
+
+
+def _device(asked: str, runs: Sequence[Run]) -> str:
+    """auto takes an accelerator where there is one, and a run on one shows that there is."""
+    if asked != "auto":
+        return asked
+    return next((run.record().device for run in runs if run.record().device != "cpu"), "cpu")
 
 
 def _seconds_a_step(run: Run) -> float | None:
