@@ -57,6 +57,7 @@ def test_every_import_contract_is_kept() -> None:
         ("presets",),
         ("datasets",),
         ("--print-config",),
+        ("shapes", "--drawing"),
         ("sample", "--help"),
     ],
     ids=" ".join,

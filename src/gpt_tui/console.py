@@ -44,9 +44,22 @@ class Output:
             return PLAIN_WIDTH
 
     @property
+    def width(self) -> int:
+        """Columns that a picture or a table of the program's own making may take."""
+        return max(20, self.columns or _asked_columns() or PLAIN_WIDTH)
+
+    @property
     def prose_width(self) -> int:
         """Columns to wrap text at."""
-        return max(20, min(self.columns or _asked_columns() or PLAIN_WIDTH, WIDEST))
+        return min(self.width, WIDEST)
+
+    def can_show(self, text: str) -> bool:
+        """Whether the stream's encoding has every character of `text`."""
+        try:
+            text.encode(getattr(self._stream, "encoding", None) or "utf-8")
+        except (UnicodeError, LookupError):
+            return False
+        return True
 
     @property
     def styled(self) -> bool:
@@ -54,6 +67,9 @@ class Output:
 
     def bold(self, text: str) -> str:
         return f"\x1b[1m{text}\x1b[0m" if self.styled else text
+
+    def dim(self, text: str) -> str:
+        return f"\x1b[2m{text}\x1b[0m" if self.styled else text
 
     def write(self, text: str) -> None:
         if self._stream is None:
@@ -213,6 +229,15 @@ def show_size(size: float) -> str:
             return f"{size:.0f} B" if unit == "B" else f"{size:.1f} {unit}"
         size /= 1000
     return f"{size:.1f} TB"
+
+
+def show_count(number: float) -> str:
+    """A number of things, shortened from a thousand on: 950, 42.1k, 1.12M, 3.4G."""
+    for size, letter in ((1e18, "E"), (1e15, "P"), (1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if number >= size * 0.9995:
+            scaled = number / size
+            return f"{scaled:.{2 if scaled < 9.995 else 1 if scaled < 99.95 else 0}f}{letter}"
+    return f"{number:.0f}"
 
 
 def show_loss(value: float | None) -> str:

@@ -77,6 +77,10 @@ def _open_door(arguments: Arguments, console: Console) -> int:
         from gpt_tui.cli import sample
 
         return sample.run(arguments, console)
+    if command == "shapes":
+        from gpt_tui.cli import shapes
+
+        return shapes.run(arguments, console)
     if command == "runs":
         from gpt_tui.cli import runs
 

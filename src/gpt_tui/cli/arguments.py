@@ -84,6 +84,8 @@ RUNS_DIR = Option(
     "runs-dir", "Where runs are kept (default: GPT_TUI_RUNS_DIR, or the user's data directory).", "DIR", (), "directory"
 )
 JSON = Option("json", "Print JSON.")
+PRESET = Option("preset", "Start from a named set of fields (see `gpt-tui presets`).", "NAME", tuple(PRESETS))
+CONFIG = Option("config", "Read fields from a TOML file.", "FILE", (), "file")
 RUN_HELP = "a path, a run's name, a part of it that only one run has, or `latest`"
 
 MAIN = Command(
@@ -91,8 +93,8 @@ MAIN = Command(
     "Train a small GPT and watch it learn.",
     (
         Option("headless", "Train without a screen: progress to stderr, data to stdout."),
-        Option("preset", "Start from a named set of fields (see `gpt-tui presets`).", "NAME", tuple(PRESETS)),
-        Option("config", "Read fields from a TOML file.", "FILE", (), "file"),
+        PRESET,
+        CONFIG,
         Option("resume", "Go on with a run; live fields may change, recorded as edits.", "RUN[@STEP]", (), "run"),
         Option("fork", "Begin a new run from a checkpoint of another, with other fields.", "RUN[@STEP]", (), "run"),
         Option("run-name", "Name of the run and of its directory.", "NAME"),
@@ -156,6 +158,21 @@ COMMANDS: dict[str, Command] = {
             "NAME|PATH", 1, 1, (), "dataset",
         ),
         Command("datasets clean", "Delete what the program keeps in its cache; it is made again when needed.", (HELP,)),
+        Command(
+            "shapes", "Walk the tensors of a configuration, from token ids to the loss; nothing is allocated.",
+            (
+                PRESET,
+                CONFIG,
+                Option("vocab-size", "Vocabulary to count with (default: the dataset's, or the preset's own).", "N"),
+                Option("drawing", "Draw the architecture as blocks, above the table."),
+                RUNS_DIR,
+                JSON,
+                HELP,
+                *_field_options(FIELDS),
+            ),
+            notes="Values come from where those of a run come from (see `gpt-tui --help`). The time is told by the "
+            "most similar run that was made on this machine, where there is one.",
+        ),
         Command("doctor", "Say what this machine has, what is wrong, and how to mend it.", (RUNS_DIR, JSON, HELP)),
         Command(
             "open", "Open the playground on a run, live (in any process) or finished.",
@@ -169,6 +186,13 @@ COMMANDS: dict[str, Command] = {
         ),
     )
 }  # fmt: skip
+
+
+def below(command: Command) -> list[str]:
+    """The words that lead from this command to those below it."""
+    start = f"{command.name} " if command.name else ""
+    rest = [name.removeprefix(start) for name in COMMANDS if name and name.startswith(start)]
+    return [name for name in rest if name and " " not in name]
 
 
 # Reading ---------------------------------------------------------------------------------------------------------
@@ -293,15 +317,19 @@ def _check_words(arguments: Arguments) -> None:
         arguments.faults.append(Fault(command.name, None, f"needs {command.takes}: {command.invocation}"))
     if command.most is None or len(words) <= command.most:
         return
-    for word in words[command.most :]:
+    surplus = words[command.most :]
+    if not command.takes and below(command):
+        surplus = surplus[:1]  # a command that is not known; what follows it may be right
+    for word in surplus:
         arguments.faults.append(_surplus(command, word))
 
 
 def _surplus(command: Command, word: str) -> Fault:
-    below = [name.removeprefix(command.name).strip() for name in COMMANDS if name.startswith(command.name) and name]
-    known = [name for name in below if name and " " not in name]
+    known = below(command)
     if word in known:
         return Fault(word, None, "a command comes before its options")
+    if word in PRESETS and command.option("preset"):
+        return Fault(word, None, f"is a preset: did you mean --preset {word}?")
     if command.takes or not known:
         return Fault(word, None, f"is one argument too many for gpt-tui {command.name}")
     hint = did_you_mean(word, known)

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from itertools import groupby
+from typing import Any
 
 from gpt_tui.cli.arguments import Arguments
-from gpt_tui.console import Console, show_size, wrap
+from gpt_tui.console import Console, Output, show_size, wrap
 from gpt_tui.core.errors import Refusal
 
 
@@ -37,11 +40,25 @@ def presets(arguments: Arguments, console: Console) -> None:
     if "json" in arguments:
         console.json_line(json.dumps(described))
         return
-    width = console.out.prose_width
-    for preset in described:
-        console.layout(f"{console.out.bold(str(preset['name']))}  {preset['parameters']:,} parameters")
-        console.layout(wrap(str(preset["summary"]), width, "  "))
-        console.layout(wrap(f"from {preset['source']}", width, "  ") + "\n")
+    console.layout(_preset_table(described, console.out))
+
+
+def _preset_table(described: Sequence[Mapping[str, Any]], output: Output) -> str:
+    """A line a preset: name, parameters, summary; those of one source above it."""
+    names = max(len(preset["name"]) for preset in described)
+    counts = max(len(f"{preset['parameters']:,}") for preset in described)
+    column = names + counts + 3
+    title = output.bold("preset".ljust(names) + "parameters".rjust(counts + 1))
+    parts = []
+    for source, group in groupby(described, key=lambda preset: preset["source"]):
+        lines = [
+            output.bold(f"{preset['name']:<{names}}")
+            + f" {preset['parameters']:>{counts},}  "
+            + wrap(preset["summary"], output.prose_width, " " * column)[column:]
+            for preset in group
+        ]
+        parts.append("\n".join([*lines, wrap(f"from {source}", output.prose_width, "    ")]))
+    return title + "\n" + "\n\n".join(parts)
 
 
 def datasets(arguments: Arguments, console: Console) -> None:

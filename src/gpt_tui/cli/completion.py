@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from gpt_tui.cli.arguments import COMMANDS, SHELLS, Arguments, Command, Completes
+from gpt_tui.cli.arguments import COMMANDS, SHELLS, Arguments, Command, Completes, below
 from gpt_tui.console import Console
 from gpt_tui.core.data import DATASET_NAMES
 from gpt_tui.core.errors import Fault, Refusal, did_you_mean
@@ -116,13 +116,6 @@ def _bash_offer(words: Iterable[str], completes: Completes) -> str:
 
 def _bash_list(words: Iterable[str]) -> str:
     return "$'" + "\\n".join(words) + "'"
-
-
-def below(command: Command) -> list[str]:
-    """The words that lead from this command to those below it."""
-    start = f"{command.name} " if command.name else ""
-    rest = [name.removeprefix(start) for name in COMMANDS if name and name.startswith(start)]
-    return [name for name in rest if name and " " not in name]
 
 
 # fish ------------------------------------------------------------------------------------------------------------

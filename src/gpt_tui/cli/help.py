@@ -17,11 +17,11 @@ def help_text(command: Command, output: Output) -> str:
         names = [(c.invocation.removeprefix("gpt-tui "), c.summary) for c in COMMANDS.values() if c is not MAIN]
         parts.append(_block("Commands", names, output))
     parts.append(_block("Options", [_option_row(o) for o in command.options if o.spec is None], output))
-    titles = {section: f"Fields: {section}" if command is MAIN else "Fields" for section in SECTIONS}
-    for section, title in titles.items():
-        rows = [_option_row(o) for o in command.options if o.spec is not None and o.spec.section == section]
+    sections = {section: _fields_of(command, section) for section in SECTIONS}
+    several = sum(map(bool, sections.values())) > 1
+    for section, rows in sections.items():
         if rows:
-            parts.append(_block(title, rows, output))
+            parts.append(_block(f"Fields: {section}" if several else "Fields", rows, output))
     if "RUN" in command.takes:
         parts.append(wrap(f"RUN is {RUN_HELP}.", width))
     if command is MAIN:
@@ -29,6 +29,10 @@ def help_text(command: Command, output: Output) -> str:
     if command.notes:
         parts.append(wrap(command.notes, width))
     return "\n\n".join(parts)
+
+
+def _fields_of(command: Command, section: str) -> list[tuple[str, str]]:
+    return [_option_row(o) for o in command.options if o.spec is not None and o.spec.section == section]
 
 
 def _usage(command: Command, output: Output) -> str:

@@ -4,36 +4,21 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from gpt_tui.cli.arguments import Arguments
-from gpt_tui.console import Console, one_line
-from gpt_tui.core.config import (
-    FIELDS,
-    SECTIONS,
-    FieldSpec,
-    Layer,
-    Resolved,
-    difference,
-    environment_layer,
-    find_faults,
-    own_faults,
-    read_toml,
-    resolve,
-    user_config_path,
-)
+from gpt_tui.cli.configuration import dataset_faults, read_layers, settle, show_config, warn_of_idle_fields
+from gpt_tui.console import Console
+from gpt_tui.core.config import FIELDS, FieldSpec, Layer, Resolved, difference, find_faults, resolve
 from gpt_tui.core.errors import Fault, GptTuiError, Refusal
-from gpt_tui.core.presets import find_preset
 
 if TYPE_CHECKING:
     from gpt_tui.core.runs import Run
 
 _HEADLESS_ONLY = ("json", "quiet", "target-loss", "max-seconds")
-FLAG = "flag"
-ENVIRONMENT = "environment"
 
 
 @dataclass(frozen=True)
@@ -55,6 +40,7 @@ def run(arguments: Arguments, console: Console) -> int:
         console.data(show_config(order.resolved, arguments.field_labels()), end="")
         return 0
     if "headless" in arguments:
+        warn_of_idle_fields(order.resolved, arguments, console)
         return _train(arguments, order, console)
     return _play(arguments, order, console)
 
@@ -112,7 +98,7 @@ def read_order(arguments: Arguments) -> Order:
     runs_dir = find_runs_dir(arguments)
     _check_combinations(arguments, runs_dir)
     target_loss, max_seconds = arguments.number("target-loss"), arguments.number("max-seconds")
-    layers = _layers(arguments, faults)
+    layers = read_layers(arguments)
     resolved, edits = resolve([]), dict[str, Any]()
     try:
         past = arguments.get("resume") or arguments.get("fork")
@@ -124,8 +110,8 @@ def read_order(arguments: Arguments) -> Order:
             if arguments.command.name == "open" and arguments.words:
                 find_run(arguments.words[0], "run", runs_dir)
             broken = bool(faults)
-            faults += _dataset_faults(layers)
-            resolved = _settle(layers, broken=broken)
+            faults += dataset_faults(layers)
+            resolved = settle(layers, broken=broken)
     except Refusal as refusal:
         faults += refusal.faults
     if resolved.config.data.dataset == "-" and "headless" not in arguments and "print-config" not in arguments:
@@ -184,58 +170,6 @@ def find_runs_dir(arguments: Arguments) -> Path:
     return Path(given).expanduser()
 
 
-def _layers(arguments: Arguments, faults: list[Fault]) -> list[Layer]:
-    """Where values come from, weakest first; what cannot be read is a fault, and the others are read all the same.
-
-    A run that is continued brings its own values: there only what was asked for on the command line counts.
-    """
-    sources: list[Callable[[], Layer]] = []
-    continues = "resume" in arguments or "fork" in arguments
-    preset, config, mine = arguments.get("preset"), arguments.get("config"), user_config_path()
-    if not continues and mine.exists():
-        sources.append(lambda: read_toml(mine, f"user configuration {mine}"))
-    if preset is not None:
-        sources.append(lambda: find_preset(preset).layer())
-    if config is not None:
-        sources.append(lambda: read_toml(Path(config), f"--config {config}"))
-    if not continues:
-        sources.append(lambda: environment_layer(os.environ))
-    sources.append(lambda: Layer(FLAG, arguments.fields(), arguments.field_labels()))
-    layers = []
-    for source in sources:
-        try:
-            layers.append(source())
-        except Refusal as refusal:
-            faults += [replace(fault, field=arguments.labels.get(fault.field, fault.field)) for fault in refusal.faults]
-    return layers
-
-
-def _settle(layers: list[Layer], *, broken: bool) -> Resolved:
-    """Resolve. Where a layer is missing because it was faulty, rules over several fields would judge wrong values."""
-    if not broken:
-        return resolve(layers)
-    values = {name: value for layer in layers for name, value in layer.values.items()}
-    labels = {name: label for layer in layers for name, label in layer.labels.items()}
-    if own := own_faults(values, labels):
-        raise Refusal(own)
-    return resolve([])
-
-
-def _dataset_faults(layers: list[Layer]) -> tuple[Fault, ...]:
-    """What is wrong with a dataset that is neither a name nor anything there; what it holds shows when it is read."""
-    from gpt_tui.core.data import DATASET_NAMES, STANDARD_INPUT, load_dataset
-
-    name = next((layer.values["dataset"] for layer in reversed(layers) if "dataset" in layer.values), "auto")
-    if not isinstance(name, str) or not name or name in (*DATASET_NAMES, STANDARD_INPUT):
-        return ()
-    if not Path(name).expanduser().exists():
-        try:
-            load_dataset(name)
-        except Refusal as refusal:
-            return refusal.faults
-    return ()
-
-
 def find_run(spec: str, label: str, runs_dir: Path) -> tuple[Run, int | None]:
     """The run and step that RUN[@STEP] means. Raises Refusal, under the name that the person gave it."""
     from gpt_tui.core.runs import Shelf
@@ -292,29 +226,3 @@ def open_stdin(what: str) -> BinaryIO:
     if sys.stdin is None or sys.stdin.isatty():
         raise Refusal.one(what, "-", "standard input is a terminal; pipe a text into the program")
     return sys.stdin.buffer
-
-
-# --print-config --------------------------------------------------------------------------------------------------
-
-
-def show_config(resolved: Resolved, flags: Mapping[str, str]) -> str:
-    """The configuration as TOML that --config takes back, each value with where it came from beside it."""
-    import tomli_w
-
-    lines = []
-    for section, model in SECTIONS.items():
-        rows = [(tomli_w.dumps({name: resolved.config.get(name)}).strip(), name) for name in model.model_fields]
-        column = min(40, max(len(text) for text, _ in rows))
-        lines.append(f"[{section}]")
-        lines += [f"{text.ljust(column)}  # {_origin(resolved, name, flags)}" for text, name in rows]
-        lines.append("")
-    return "\n".join(lines)
-
-
-def _origin(resolved: Resolved, name: str, flags: Mapping[str, str]) -> str:
-    origin = resolved.origins[name]
-    if origin == FLAG:
-        return f"flag {flags[name]}"
-    if origin == ENVIRONMENT:
-        return f"environment {FIELDS[name].environment}"
-    return one_line(origin)
