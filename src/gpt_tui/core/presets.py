@@ -156,7 +156,7 @@ def _quick() -> dict[str, Any]:
 
 def _gpt2(name: str, summary: str, n_layer: int, n_head: int, n_embd: int, learning_rate: float) -> Preset:
     size = {"n_layer": n_layer, "n_head": n_head, "n_embd": n_embd}
-    rates = {"learning_rate": learning_rate, "min_lr": learning_rate / 10}
+    rates = {"learning_rate": learning_rate, "min_lr": round(learning_rate / 10, 7)}  # 6e-5, not 5.9999999999999995e-5
     return Preset(name, summary, _GPT2_SOURCE, {**_GPT2, **size, **rates}, vocab_size=50_257)
 
 
