@@ -52,7 +52,7 @@ def test_a_part_that_is_switched_off_is_absent_and_named() -> None:
 
 def test_what_a_part_consists_of_is_written_into_it() -> None:
     text = drawn(norm="layernorm", norm_weight=True, bias=True, activation="gelu", ffn_mult=4.0, dropout=0.25)
-    for words in ("block × 3", "2 heads of 8", "16 → 64", "GELU", "dropout 0.25", "gain and bias", "65 × 16"):
+    for words in ("block × 3", "2 heads of 8", "64 numbers wide", "GELU", "dropout 0.25", "gain and bias", "65 × 16"):
         assert words in text, words
     assert "1 head of 16" in drawn(n_head=1)
     assert "the embedding's table" in drawn(tied_head=True)
@@ -119,4 +119,7 @@ def test_no_configuration_draws_over_its_edges(
 
 def test_in_ascii_nothing_else_is_used() -> None:
     for preset in PRESETS.values():
-        assert plain(draw(preset.config().model, preset.vocab_size, ascii=True)).isascii(), preset.name
+        drawn_plainly = plain(draw(preset.config().model, preset.vocab_size, ascii=True))
+        assert drawn_plainly.isascii(), preset.name
+        as_ever = plain(draw(preset.config().model, preset.vocab_size))
+        assert [len(line) for line in drawn_plainly.split("\n")] == [len(line) for line in as_ever.split("\n")]

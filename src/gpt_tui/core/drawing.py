@@ -24,7 +24,7 @@ _LEFT, _RIGHT = 5, 29  # columns of a box's sides
 _BESIDE = _RIGHT + 2  # column of what stands beside a box
 _MASK = 6  # tokens of which the mask is drawn
 
-_ASCII = str.maketrans(dict(zip("─│╭╮╰╯┬┴├┤┼⊕○■·×²", "-|++++++++++o#.x2", strict=True)) | {"→": "->"})
+_ASCII = str.maketrans("─│╭╮╰╯┬┴├┤┼⊕○■·×²", "-|++++++++++o#.x2")
 
 
 @dataclass(frozen=True)
@@ -229,7 +229,7 @@ class _Drawing:
         self.pen.box(
             [
                 ("feed-forward", "part"),
-                (f"{model.n_embd} → {hidden}", "note"),
+                (f"{hidden} numbers wide", "note"),
                 (names[model.activation], "note"),
                 *self.end_of_part(),
             ]
