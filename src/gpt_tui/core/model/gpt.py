@@ -239,7 +239,8 @@ class GPT(nn.Module):
                 elif module.bias is not None:
                     module.bias.zero_()
                 if config.zero_init and (ends_part or module is self.head) and not tied:
-                    module.weight.zero_()
+                    for p in module.parameters():  # a bias too, or the block would begin as adding it
+                        p.zero_()
 
     def _init_matrix(self, linear: nn.Linear, ends_part: bool, generator: torch.Generator | None) -> None:
         if self.config.init == "torch":
