@@ -233,6 +233,7 @@ class TestRefusals:
             {"output_projection": False, "feed_forward": False},
             {"zero_init": True, "residual": False, "output_projection": False, "ffn_mult": 1},
             {"zero_init": True, "residual": False, "attention": False, "feed_forward": False},
+            {"zero_init": True, "residual": False, "n_layer": 1, "feed_forward": False, "tied_head": True},
             {"norm": "none", "norm_weight": True},
         ],
     )

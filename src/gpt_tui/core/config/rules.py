@@ -73,7 +73,8 @@ def _inner_width_fits(v: dict[str, Any]) -> tuple[str, str] | None:
 def _zero_is_passed_by(v: dict[str, Any]) -> tuple[str, str] | None:
     if not v["zero_init"] or v["residual"] or not v["output_projection"]:
         return None
-    if not (v["attention"] or v["feed_forward"]):
+    parts = v["n_layer"] * (v["attention"] + v["feed_forward"])
+    if parts == 0 or (parts == 1 and v["tied_head"]):  # a tied head starts at random, and moves a single part
         return None
     return "zero_init", (
         "a projection that starts at zero passes nothing on, and without a residual stream nothing would ever be "
@@ -108,7 +109,10 @@ RULES = (
     Rule(("position", "n_embd", "n_head", "attention"), _rotary_pairs),
     Rule(("head", "attention", "feed_forward", "mix_previous", "position", "norm"), _table_stands_alone),
     Rule(("ffn_mult", "feed_forward", "output_projection"), _inner_width_fits),
-    Rule(("zero_init", "residual", "output_projection", "attention", "feed_forward"), _zero_is_passed_by),
+    Rule(
+        ("zero_init", "residual", "output_projection", "attention", "feed_forward", "n_layer", "tied_head"),
+        _zero_is_passed_by,
+    ),
     Rule(("warmup_iters", "max_iters"), _warmup_fits),
     Rule(("lr_schedule", "lr_decay_iters", "warmup_iters"), _decay_after_warmup),
     Rule(("lr_schedule", "min_lr", "learning_rate"), _floor_below_peak),
