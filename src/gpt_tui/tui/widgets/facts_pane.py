@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from textual.content import Content
 
 from gpt_tui.core import shapes
-from gpt_tui.core.config import DatasetFacts, RunConfig
+from gpt_tui.core.config import DatasetFacts, ModelConfig, RunConfig
 from gpt_tui.core.events import DatasetRecord, Started
 from gpt_tui.tui import figures
 from gpt_tui.tui.plain import one_line
@@ -40,11 +40,7 @@ def essentials(config: RunConfig, known: DatasetFacts | None, started: Started |
     machine = f"{started.device} · {started.dtype} · {_several(started.threads, 'thread')}" if started else ""
     return [
         ("dataset", _dataset(config.data.dataset, dataset)),
-        (
-            "model",
-            f"{_several(model.n_layer, 'layer')} · {_several(model.n_head, 'head')} · {model.n_embd} wide"
-            f" · context {model.block_size}",
-        ),
+        ("model", _model(model)),
         ("parameters", _parameters(config, dataset)),
         ("training", f"{training.max_iters} steps · batch {training.batch_size}{batches} · dropout {model.dropout:g}"),
         ("learning rate", rate),
@@ -52,6 +48,18 @@ def essentials(config: RunConfig, known: DatasetFacts | None, started: Started |
         ("device", machine or str(training.device)),
         ("seed", str(training.seed)),
     ]
+
+
+def _model(model: ModelConfig) -> str:
+    """What it has, and what it lacks of what a GPT has."""
+    context = f"context {model.block_size}"
+    if not model.head:
+        return f"a table of pairs: no attention, no layers · {context}"
+    parts = [_several(model.n_layer, "layer") if shapes.depth(model) else "no layers"]
+    if shapes.depth(model):
+        parts.append(_several(model.n_head, "head") if model.attention else "no attention")
+        parts += [] if model.feed_forward else ["no feed-forward"]
+    return " · ".join([*parts, f"{model.n_embd} wide", context])
 
 
 def _several(number: int, thing: str) -> str:

@@ -38,6 +38,9 @@ class LossChart(Chart):
 
     def show(self, history: History) -> None:
         """Draw what is new of it; another history, or one that went back, is drawn anew."""
+        if self.unit == "FLOPs" and self._flops(history) == 0:
+            self.set_x_unit("tokens")
+            self._history = None
         sittings = sum(mark.kind == "continued" for mark in history.marks)
         anew = history is not self._history or sittings != self._sittings
         self._history, self._sittings = history, sittings
@@ -52,7 +55,14 @@ class LossChart(Chart):
         self.update()
 
     def cycle_unit(self) -> None:
-        self.set_x_unit(UNITS[(UNITS.index(self.unit) + 1) % len(UNITS)])
+        """The next unit that the run can be counted in: what is only looked up takes no floating-point operations."""
+        units = list(UNITS)
+        if self._history is not None and self._flops(self._history) == 0:
+            units.remove("FLOPs")
+            if self.unit == units[-1]:
+                said = "A table that is only looked up takes no floating-point operations: x counts steps again."
+                self.app.notify(said, markup=False, timeout=5)
+        self.set_x_unit(units[(units.index(self.unit) + 1) % len(units)])
         if self._history is not None:
             history, self._history = self._history, None
             self.show(history)
