@@ -27,13 +27,17 @@ LINE_END = "⏎"  # stands for a line end in an editor of one line
 
 _WORD_WIDTH = 9
 _NOTE_WIDTH = 9  # of the longest unit
+_LONGEST_NAME = 24  # of a preset; longer text may be cut off
+_INDENT = 3  # of what stands below a row
 
 
 @dataclass(frozen=True)
 class RowText:
     """What a row says.
 
-    note:  the unit, or what is known of the value
+    note:  the unit, or what is known of the value; brief: what is said where that has no room
+    below: whether a note without room goes on a line of its own
+    idle:  the value has no effect
     was:   what it differs from ("was 192"), or ""
     word:  live, new run, or what became of an edit; with its style
     fault: what is wrong with it, in words
@@ -43,6 +47,9 @@ class RowText:
 
     value: str
     note: str = ""
+    brief: str = ""
+    below: bool = False
+    idle: bool = False
     was: str = ""
     word: str = ""
     word_style: str = "$foreground-muted"
@@ -106,11 +113,13 @@ class FieldRow(Widget):
         self.text = RowText("")
         self.refused = ""  # what is wrong with the text in the editor
         self.editor: FieldInput | None = None
+        self._choices: tuple[str, ...] = ()
+        self._no_other = False
         self._lines: tuple[int, list[Content]] = (0, [])
 
     def show(self, text: RowText) -> None:
         if text != self.text:
-            taller = text.fault != self.text.fault
+            taller = text.fault != self.text.fault or text.below or self.text.below
             self.text = text
             self._draw(taller)
 
@@ -122,17 +131,21 @@ class FieldRow(Widget):
     def current(self, current: bool) -> None:
         if current != self.current:
             self.set_class(current, "-current")
-            self._draw()
+            self._draw(taller=self.text.below)
 
-    def edit(self, value: str, choices: Iterable[str] = ()) -> None:
-        """Put an editor with this text in the value's place. choices: completions to offer."""
+    def edit(self, value: str, choices: Iterable[str] = (), closed: bool = False) -> None:
+        """Put an editor with this text in the value's place.
+
+        choices: completions to offer. closed: nothing else can be meant, so a part that one alone has will do.
+        """
         if self.editor is not None:
             return
-        self.editor = FieldInput(value, choices)
+        self._choices, self._no_other = tuple(choices), closed
+        self.editor = FieldInput(value, self._choices)
         self.editor.styles.margin = (0, 0, 0, self.columns.value_at)
         self.mount(self.editor)
         self.editor.focus()
-        self._draw()
+        self._draw(taller=True)
 
     def refuse(self, message: str) -> None:
         """Say what is wrong with the text in the editor, which stays open."""
@@ -171,14 +184,25 @@ class FieldRow(Widget):
             (_fit(self.field, columns.name), "bold" if self.current else ""),
             " ",
         )
-        rest = self._rest(max(0, width - columns.rest_at - 1))
+        room = max(0, width - columns.rest_at - 1 - self._beyond)
+        rest = self._rest(room)
         lines = [name + self._value(width - columns.value_at, rest.cell_length) + " " + rest]
-        fault = self.refused or text.fault
-        if fault and width > 12:
-            indent = 3
-            wrapped = Content.styled(f"✕ {one_line(fault)}", "$text-error").wrap(width - indent - 1)
-            lines += [Content(" " * (indent if at == 0 else indent + 2)) + line for at, line in enumerate(wrapped)]
+        if width <= 12:
+            return lines
+        if text.below and self.editor is None and len(one_line(text.note)) > room:
+            lines += _wrapped(Content.styled(one_line(text.note), "$foreground-muted"), width, 0)
+        if self.editor is not None:
+            lines += _wrapped(self._matching(), width, 0)
+        if fault := self.refused or text.fault:
+            lines += _wrapped(Content.styled(f"✕ {one_line(fault)}", "$text-error"), width, 2)
         return lines
+
+    @property
+    def _beyond(self) -> int:
+        """Columns that a name at the left needs beyond those of its column."""
+        if not self.text.left or self.editor is not None:
+            return 0
+        return max(0, min(len(one_line(self.text.value)), _LONGEST_NAME) - self.columns.value)
 
     def _value(self, room: int, rest: int) -> Content:
         text, width = self.text, self.columns.value
@@ -187,9 +211,13 @@ class FieldRow(Widget):
             width = max(width, room - rest - 3)
         cell = Content(shown).truncate(width, ellipsis=True)
         cell = cell.pad_right(width - cell.cell_length) if text.left else cell.pad_left(width - cell.cell_length)
-        style = (
-            "bold $text-error" if text.fault else "bold $text-accent" if text.was else "bold" if self.current else ""
-        )
+        style = "bold" if self.current else ""
+        if text.fault:
+            style = "bold $text-error"
+        elif text.idle:
+            style = "$foreground-disabled"
+        elif text.was:
+            style = "bold $text-accent"
         arrows = ("◂", "▸") if self.current and text.steps else (" ", " ")
         return Content.assemble((arrows[0], "$accent"), cell.stylize(style), (arrows[1], "$accent"))
 
@@ -200,6 +228,8 @@ class FieldRow(Widget):
             return Content("")
         word = Content.styled(text.word.rjust(_WORD_WIDTH) if text.word else "", text.word_style)
         note, was = one_line(text.note), f"● {one_line(text.was)}" if text.was else ""
+        if len(note) > width:
+            note = one_line(text.brief)
         if text.left and not note and not was:
             return word  # the value takes what is left
         if len(note) > _NOTE_WIDTH:
@@ -207,10 +237,10 @@ class FieldRow(Widget):
         if was and width - word.cell_length < _NOTE_WIDTH + 1 + len(was):
             note = ""
         if was and width - word.cell_length < len(was):  # what it was says more than that it needs a new run
-            if len(was) <= width:
-                word = Content("")
-            else:
-                was = "●"
+            word = word if len(was) > width > word.cell_length + 1 else Content("")
+            was = was if len(was) <= width else "●"
+        if word.cell_length > width:
+            word = Content("")
         if len(note) > width - word.cell_length:
             note = ""
         parts = [Content.styled(f"{note:<{_NOTE_WIDTH}}", "$foreground-muted")] if note else []
@@ -245,12 +275,38 @@ class FieldRow(Widget):
 
     def on_input_changed(self, event: Input.Changed) -> None:
         event.stop()
-        if self.refused:
-            self.refuse("")
+        self.refused = ""
+        self._draw(taller=True)
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         event.stop()
-        self.post_message(self.Submitted(self, event.value.replace(LINE_END, "\n")))
+        text = event.value.replace(LINE_END, "\n")
+        found = self._matches(text)
+        self.post_message(self.Submitted(self, found[0] if self._no_other and len(found) == 1 else text))
+
+    # Choices ---------------------------------------------------------------------------------------------------------
+
+    def _matches(self, typed: str) -> list[str]:
+        """The choice that was typed, or all those with these letters in them."""
+        words = typed.strip().lower()
+        return [words] if words in self._choices else [choice for choice in self._choices if words in choice]
+
+    def _matching(self) -> Content:
+        """What there is to choose from, less and less while typing."""
+        assert self.editor is not None
+        found = self._matches(self.editor.value)
+        if len(self._choices) < 2 or not found:
+            return Content("")
+        if len(found) > 1 or found[0] == self.editor.value:
+            return Content.styled("   ".join(self._choices if len(found) == 1 else found), "$foreground-muted")
+        how = "enter takes " if self._no_other else "→ completes "
+        return Content.assemble((how, "$foreground-muted"), found[0])
+
+
+def _wrapped(text: Content, width: int, hanging: int) -> list[Content]:
+    """Lines to stand below a row, `hanging` columns further in from the second on."""
+    lines = text.wrap(width - _INDENT - hanging) if text else []
+    return [Content(" " * (_INDENT if at == 0 else _INDENT + hanging)) + line for at, line in enumerate(lines)]
 
 
 def _spread(left: Content, right: Content, width: int) -> Content:

@@ -1,4 +1,4 @@
-"""The last line: the keys that do something now, as many as fit; the most telling stay longest."""
+"""The last line: the keys that do something now, as many as fit; the most telling stay longest, a pair together."""
 
 from __future__ import annotations
 
@@ -37,7 +37,8 @@ class Footer(Line):
         items = list(self._items)
         while items and sum(len(i.key) + len(i.label) + 4 for i in items) - 2 > self.size.width:
             spare = [item for item in items if item.place < KEPT]
-            items.remove(spare[-1] if spare else items[0])
+            place = (spare[-1] if spare else items[0]).place
+            items = [item for item in items if item.place != place]
         cells = [
             clickable(f"{i.key} {i.label}", i.action, "$text-muted").stylize("$foreground", 0, len(i.key))
             for i in items
