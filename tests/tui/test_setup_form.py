@@ -13,11 +13,10 @@ from hypothesis import strategies as st
 
 from gpt_tui.cli.arguments import parse
 from gpt_tui.cli.training import read_order
-from gpt_tui.core import shapes
 from gpt_tui.core.config import FIELDS, DatasetFacts, FieldSpec, Layer, RunConfig, find_faults, resolve
 from gpt_tui.core.errors import Refusal
 from gpt_tui.core.presets import PRESETS
-from gpt_tui.tui.form import Form, count_cost, stepped
+from gpt_tui.tui.form import Form, stepped
 
 LAYERS = RunConfig().model.n_layer
 
@@ -316,34 +315,3 @@ class TestCommandLine:
         assert self.config_of(form.command_line()) == form.config
         form.choose_preset("lecture-colab")
         assert self.config_of(form.command_line()) == form.config
-
-
-class TestCost:
-    def test_it_is_counted_at_the_dataset_s_vocabulary_and_its_length(self) -> None:
-        config = PRESETS["nanogpt-cpu"].config()
-        facts = DatasetFacts("tiny", "", 1_115_394, 65, 1_003_854, 111_540)
-        cost = count_cost(config, facts, None, lambda: 2)
-        assert cost.parameters == 804_096
-        assert cost.tokens == 12 * 64
-        assert cost.epochs == pytest.approx(12 * 64 * 2000 / 1_003_854)
-        assert cost.vocab_known
-        assert not cost.measured
-        # nanoGPT itself takes 27 to 32 ms a step on such a machine.
-        assert cost.seconds == pytest.approx(0.030, rel=0.5)
-
-    def test_a_measured_speed_takes_the_place_of_the_estimate(self) -> None:
-        config = RunConfig()
-        flops = shapes.step_flops(config, 65)
-        cost = count_cost(config, None, flops * 100, lambda: 2)
-        assert cost.seconds == pytest.approx(0.01)
-        assert cost.measured
-        assert not cost.vocab_known
-        assert cost.epochs is None
-
-    def test_no_time_is_claimed_for_a_device_that_nothing_is_known_of(self) -> None:
-        assert count_cost(RunConfig().replace(device="cuda"), None, None, lambda: 2).seconds is None
-
-    def test_bytes_make_a_vocabulary_of_256(self) -> None:
-        cost = count_cost(RunConfig().replace(tokenizer="byte"), None, None, lambda: 2)
-        assert cost.vocab_size == 256
-        assert cost.vocab_known

@@ -3,129 +3,26 @@
 from __future__ import annotations
 
 import asyncio
-import itertools
 import shlex
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, ClassVar
 
 import pytest
-from textual.app import App, ComposeResult
+from setup_app import SIZES, TEXT, SetupApp, go, opened, own_text, settled, started, until
 from textual.color import Color
 from textual.pilot import Pilot
-from textual.widgets import Static
 
-import gpt_tui.tui
-from gpt_tui.core.config import FIELDS, Layer, Resolved, RunConfig, resolve
-from gpt_tui.core.events import DatasetRecord, Edit, Notice, Started
+from gpt_tui.core.config import FIELDS, Layer, RunConfig, resolve
+from gpt_tui.core.events import Edit, Notice
 from gpt_tui.core.presets import PRESETS
 from gpt_tui.core.runs import History
 from gpt_tui.core.session import Snapshot
-from gpt_tui.tui.theme import THEMES, AsciiFilter
 from gpt_tui.tui.views.dataset_screen import DatasetScreen
-from gpt_tui.tui.views.setup import SetupView
 from gpt_tui.tui.widgets.field_help import height_of
 
-STYLES = Path(gpt_tui.tui.__file__).parent
-SIZES = [(80, 24), (120, 40), (200, 60)]
 LAYERS, STEPS = RunConfig().model.n_layer, RunConfig().training.max_iters
-TEXT = "To be, or not to be, that is the question.\n" * 60
-
-
-class SetupApp(App[None]):
-    """A line above and one below, as in the playground."""
-
-    CSS_PATH: ClassVar = [STYLES / "app.tcss", STYLES / "views" / "setup.tcss"]
-    ENABLE_COMMAND_PALETTE = False
-
-    def __init__(self, resolved: Resolved | None = None, preset: str | None = None, ascii: bool = False) -> None:
-        self.filter_ascii = AsciiFilter() if ascii else None
-        super().__init__()
-        for theme in THEMES:
-            self.register_theme(theme)
-        self.theme = THEMES[0].name
-        # masque is never looked at: a path makes every test independent of what the cache holds
-        self.setup = SetupView(resolved or resolve([]), preset, id="setup")
-        self.edited: list[tuple[str, Any]] = []
-        self.copied: list[str] = []
-
-    def get_line_filters(self) -> Any:
-        filters = super().get_line_filters()
-        return [*filters, self.filter_ascii] if self.filter_ascii else filters
-
-    def compose(self) -> ComposeResult:
-        yield Static("header")
-        yield self.setup
-        yield Static("footer")
-
-    def on_setup_view_edited(self, message: SetupView.Edited) -> None:
-        self.edited.append((message.name, message.value))
-
-    def copy_to_clipboard(self, text: str) -> None:
-        self.copied.append(text)
-
-    @property
-    def lines(self) -> list[str]:
-        """What is on the screen."""
-        return ["".join(segment.text for segment in strip) for strip in self.screen._compositor.render_strips()]
-
-    @property
-    def text(self) -> str:
-        return "\n".join(self.lines)
-
-    def shown(self, name: str) -> list[str]:
-        """The lines of a field on the screen, all of which must be in sight."""
-        region = self.setup._rows[name].region
-        pane = self.setup.pane
-        assert pane.region.y < region.y
-        assert region.bottom < pane.region.bottom
-        return [line[region.x : region.right] for line in self.lines[region.y : region.bottom]]
-
-    def row(self, name: str) -> str:
-        return self.shown(name)[0]
-
-    @property
-    def at(self) -> str:
-        return next(row.field for row in self.setup._rows.values() if row.current)
-
-
-@asynccontextmanager
-async def opened(
-    size: tuple[int, int] = (80, 24), resolved: Resolved | None = None, preset: str | None = None, ascii: bool = False
-) -> AsyncIterator[tuple[SetupApp, Pilot[None]]]:
-    app = SetupApp(resolved, preset, ascii)
-    async with app.run_test(size=size) as pilot:
-        await settled(pilot)
-        yield app, pilot
-
-
-async def settled(pilot: Pilot[None]) -> None:
-    for _ in range(2):
-        await pilot.pause()
-
-
-async def until(pilot: Pilot[None], true: Callable[[], bool]) -> None:
-    """Wait for something that another thread does."""
-    for _ in range(600):
-        if true():
-            return
-        await asyncio.sleep(0.02)
-        await pilot.pause()
-    raise AssertionError("it never came true")
-
-
-async def go(pilot: Pilot[None], app: SetupApp, name: str) -> None:
-    """Put the cursor on a field, as a press on its row does."""
-    app.setup._go(name)
-    await settled(pilot)
-
-
-def own_text(tmp_path: Path, text: str = TEXT) -> Resolved:
-    path = tmp_path / "mine.txt"
-    path.write_text(text)
-    return resolve([Layer("flag", {"dataset": str(path)})])
 
 
 class TestReading:
@@ -147,20 +44,25 @@ class TestReading:
     async def test_every_field_is_explained_without_anything_cut_off_at_any_size(self) -> None:
         async with opened((80, 24)) as (app, pilot):
             setup = app.setup
+            help_pane, cost_pane = setup.beside.help_pane, setup.beside.cost_pane
             for size in [*SIZES, (60, 16), (100, 24), (100, 40), (150, 24)]:
                 await pilot.resize_terminal(*size)
                 await settled(pilot)
-                assert setup.help_pane.max_scroll_y == 0
-                assert setup.cost_pane.max_scroll_y == 0
-                room = setup.help_pane.scrollable_content_region
-                for preset, spec in itertools.product(PRESETS, FIELDS.values()):
+                await until(pilot, lambda: help_pane.max_scroll_y == cost_pane.max_scroll_y == 0)
+                room = help_pane.scrollable_content_region
+                seen = set()
+                for preset in PRESETS:
                     setup.form.choose_preset(preset)
-                    setup._at = spec.name
-                    content = setup._help()
-                    assert height_of(content, room.width) <= room.height, (size, preset, spec.name)
-                    words = " ".join(content.plain.split())
-                    for told in (spec.help, spec.why, spec.start.split()[0], spec.flag, spec.environment):
-                        assert " ".join(told.split()) in words
+                    idle = setup.form.idle()
+                    for name, spec in FIELDS.items():
+                        if (said := (name, setup.form.values[name], idle.get(name))) in seen:
+                            continue
+                        seen.add(said)
+                        content = setup.beside.help_of(name)
+                        assert height_of(content, room.width) <= room.height, (size, preset, name)
+                        words = " ".join(content.plain.split())
+                        for told in (spec.help, spec.why, spec.start.split()[0], spec.flag, idle.get(name, "")):
+                            assert " ".join(told.split()) in words
 
     async def test_what_a_configuration_costs_follows_every_change(self) -> None:
         async with opened((120, 40), resolve([PRESETS["nanogpt-cpu"].layer()]), "nanogpt-cpu") as (app, pilot):
@@ -282,20 +184,35 @@ class TestEditing:
             await settled(pilot)
             assert app.setup.form.values["activation"] == "gelu_tanh"
 
-    async def test_the_preset_row_chooses_a_preset(self) -> None:
+    async def test_the_preset_row_steps_through_the_presets_and_takes_a_name(self) -> None:
         async with opened() as (app, pilot):
             await pilot.press("g", "right")
             await settled(pilot)
-            assert app.setup.preset == "nanogpt-cpu"
-            assert app.setup.config == PRESETS["nanogpt-cpu"].config()
+            assert app.setup.preset == "lecture-bigram"
+            assert app.setup.config == PRESETS["lecture-bigram"].config()
             await pilot.press("enter", *"lecture-colb", "enter")
             await settled(pilot)
             assert "did you mean lecture-colab?" in app.text
-            await pilot.press("backspace", *"ab"[1:], "ctrl+u", *"lecture-colab", "enter")
+            await pilot.press("ctrl+u", *"lecture-colab", "enter")
             await settled(pilot)
             assert app.setup.preset == "lecture-colab"
             await pilot.press("u", "u")
             assert app.setup.preset == "quick"
+
+    async def test_a_part_of_a_preset_s_name_is_enough_where_one_alone_has_it(self) -> None:
+        async with opened() as (app, pilot):
+            await pilot.press("g", "enter")
+            await settled(pilot)
+            assert all(name in app.text for name in PRESETS)
+            await pilot.press("ctrl+u", *"12")
+            await settled(pilot)
+            assert "enter takes shakespeare-12x12" in app.text
+            await pilot.press("enter")
+            assert app.setup.preset == "shakespeare-12x12"
+            await pilot.press("enter", "ctrl+u", *"gpt2", "enter")  # a whole name, though others begin so too
+            assert app.setup.preset == "gpt2"
+            await settled(pilot)
+            assert "124,439,808 parameters with its own vocabulary of 50,257" in " ".join(app.text.split())
 
 
 class TestFilter:
@@ -383,22 +300,6 @@ class TestDataset:
         async with opened(resolved=resolve([Layer("flag", {"dataset": "/nowhere/x.txt"})])) as (app, pilot):
             await pilot.press("d")
             await until(pilot, lambda: "nor an existing path" in " ".join(app.text.split()))
-
-
-def started(config: RunConfig) -> Started:
-    return Started(
-        run="r1",
-        path="/runs/r1",
-        created="2026-01-01T00:00:00Z",
-        config=config.sections(),
-        parameters=1,
-        dataset=DatasetRecord(name="x", sha256="", characters=1, vocab_size=65, train_tokens=9, val_tokens=1),
-        device="cpu",
-        dtype="float32",
-        threads=2,
-        ladder={},
-        passage="",
-    )
 
 
 class TestBesideARun:
@@ -490,7 +391,7 @@ class TestBesideARun:
 
     async def test_time_is_told_at_the_run_s_own_speed(self) -> None:
         async with self.running((120, 40)) as (app, _, _, _):
-            assert "as measured here" in app.text
+            assert "as r1 went here" in app.text
             assert "77 ms a step" in app.text  # 12 windows of 64 tokens at 10,000 a second
 
     async def test_once_it_has_ended_the_form_is_free(self) -> None:
@@ -562,4 +463,4 @@ class TestSizesAndLooks:
             await pilot.press("l", "y")
             await settled(pilot)
             assert app.copied == [f"gpt-tui --headless --preset quick --n-layer {LAYERS + 1}"]
-            assert shlex.split(app.copied[0]) == " ".join(app.setup.changes_pane.copied.split()).split(" ")[-6:]
+            assert shlex.split(app.copied[0]) == " ".join(app.setup.beside.changes_pane.copied.split()).split(" ")[-6:]

@@ -165,7 +165,14 @@ class Playground(App[None]):
             return
         from gpt_tui.tui.views.setup import SetupView
 
-        self._setup = SetupView(self.request.resolved, self.request.preset, id="setup")
+        self._setup = SetupView(
+            self.request.resolved,
+            self.request.preset,
+            runs_dir=self.request.runs_dir,
+            chosen=self._preferences.beside,
+            ascii=self.request.ascii,
+            id="setup",
+        )
         self._switcher.mount(self._setup)
         self._setup.display = False
 
@@ -222,7 +229,7 @@ class Playground(App[None]):
         return self._switcher.current or "train"
 
     @property
-    def _shown(self) -> Widget:
+    def _shown(self) -> TrainView | SetupView:
         return self._setup if self._view == "setup" and self._setup is not None else self._train
 
     def _subject(self) -> list[str]:
@@ -265,11 +272,15 @@ class Playground(App[None]):
             return self.conductor.may_go_on
         if action.id == "before_after":
             return self._train.one_sample
+        if action.id == "copy_command":
+            return self._setup is not None and self._setup.pane.has_focus_within
         if action.where == "train":
             return self.conductor.begun
         return True
 
     def _label(self, action: Action) -> str:
+        if action.id == "cycle_beside" and self._setup is not None:
+            return self._setup.next_choice
         return self.conductor.toggle_label if action.id == "toggle_run" else action.label
 
     def _owners(self) -> list[str]:
@@ -338,10 +349,7 @@ class Playground(App[None]):
     def _jumped(self, pane: Widget | None) -> None:
         if pane is None:
             return
-        if self._view == "train":
-            self._train.go_to(pane)
-        else:
-            panes.go_to(self._shown, pane)
+        self._shown.go_to(pane)
 
     def action_maximise(self) -> None:
         view = self._shown
@@ -517,8 +525,15 @@ class Playground(App[None]):
         self.exit()
 
     def _keep_preferences(self) -> None:
-        chart = self._train.chart
-        kept = Preferences(self._view, self.theme, self.screen.has_class("-compact"), chart.smoothing, chart.unit)
+        chart, before = self._train.chart, self._preferences
+        kept = Preferences(
+            view=self._view,
+            theme=self.theme,
+            compact=self.screen.has_class("-compact"),
+            smoothing=chart.smoothing,
+            units=chart.unit,
+            beside=self._setup.chosen if self._setup is not None else before.beside,
+        )
         try:
             preferences.save(self._folder, kept)
         except OSError:

@@ -49,6 +49,11 @@ def count(value: float | None) -> str:
     return f"{value:.0f}"
 
 
+def with_unit(shortened: str, unit: str) -> str:
+    """The letter of a shortened count goes to its unit: "2.4G" of FLOP is "2.4 GFLOP"."""
+    return f"{shortened[:-1]} {shortened[-1]}{unit}" if shortened[-1:].isalpha() else f"{shortened} {unit}"
+
+
 def size(bytes_: float | None) -> str:
     """A number of bytes: "812 MB", "3.1 GB"."""
     if bytes_ is None:

@@ -1,4 +1,4 @@
-"""What the Setup form holds and how it changes, without a screen: values, preset, undo, faults, command, cost.
+"""What the Setup form holds and how it changes, without a screen: values, preset, undo, faults, command.
 
 Every field's own value is sound at all times, because an editor only lets go of text that the field takes; what can be
 wrong in a form is how fields go together, and that is checked after every change.
@@ -9,21 +9,22 @@ from __future__ import annotations
 import math
 import re
 import shlex
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from gpt_tui.core import shapes
 from gpt_tui.core.config import (
     FIELDS,
     SECTIONS,
     DatasetFacts,
     FieldSpec,
+    ModelConfig,
     Resolved,
     RunConfig,
     build,
     dataset_faults,
     find_faults,
+    idle,
     live_changes,
 )
 from gpt_tui.core.errors import Fault, Refusal
@@ -56,6 +57,7 @@ class Form:
         self.run: RunConfig | None = None
         self.facts: DatasetFacts | None = None
         self._values: Mapping[str, Any] = resolved.config.flat()
+        self._model = resolved.config.model
         self._past: list[_Change] = []
         self._asked: dict[str, Any] = {}
         # A user's file or environment may set these again under any preset, so a command has to name them.
@@ -80,6 +82,19 @@ class Form:
     @property
     def faults(self) -> list[Fault]:
         return self._faults
+
+    @property
+    def model(self) -> ModelConfig:
+        """The model, or the last one that could be built while there is a fault in it (`model_is_sound`)."""
+        return self._model
+
+    @property
+    def model_is_sound(self) -> bool:
+        return self._model_is_sound
+
+    def idle(self) -> dict[str, str]:
+        """Fields that change nothing beside the others' values, and why."""
+        return idle(self._values)
 
     @property
     def draft(self) -> RunConfig:
@@ -114,6 +129,9 @@ class Form:
     def _check(self) -> None:
         _, self._faults = find_faults(self._values)
         self._config = None if self._faults else build(self._values)
+        self._model_is_sound = all(FIELDS[fault.field].section != "model" for fault in self._faults)
+        if self._model_is_sound:
+            self._model = self.draft.model
         if self._config and self.facts:
             self._faults = dataset_faults(self._config, self.facts)
             self._config = None if self._faults else self._config
@@ -345,61 +363,3 @@ def _next_decade(value: float, direction: int) -> float:
     if direction > 0:
         return min(number for number in series if number > value * (1 + 1e-9))
     return max(number for number in series if number < value * (1 - 1e-9))
-
-
-# What it costs ---------------------------------------------------------------------------------------------------
-
-CHARACTERS = 65  # of Tiny Shakespeare: assumed until a dataset is known
-BYTES = 256
-# Measured with nanoGPT's two character presets, float32, on two cores with AVX-512: 112 to 132 GFLOP/s.
-_FLOPS_PER_CORE = 55e9
-_SECONDS_A_LAYER = 5e-4  # what a layer's calls cost, however small it is
-
-
-@dataclass(frozen=True)
-class Cost:
-    """What a configuration takes. epochs: how often it reads its training split; None where that is not known.
-
-    seconds: of one step; None where nothing is known of the device. measured: at the speed of a real run here.
-    """
-
-    vocab_size: int
-    vocab_known: bool
-    parameters: int
-    memory: int
-    flops: float
-    tokens: int
-    epochs: float | None
-    seconds: float | None
-    measured: bool
-
-
-def count_cost(
-    config: RunConfig,
-    facts: DatasetFacts | None,
-    flops_per_second: float | None,
-    cores: Callable[[], int],
-) -> Cost:
-    """flops_per_second: measured in a run on this machine, or None for an estimate from the CPU cores there are."""
-    assumed = BYTES if config.data.tokenizer == "byte" else CHARACTERS
-    vocab_size = facts.vocab_size if facts else assumed
-    flops = shapes.step_flops(config, vocab_size)
-    seconds: float | None = None
-    if flops_per_second:
-        seconds = flops / flops_per_second
-    elif config.training.device in ("auto", "cpu"):
-        threads = config.training.threads
-        speed = _FLOPS_PER_CORE * (cores() if threads == "auto" else threads)
-        seconds = flops / speed + _SECONDS_A_LAYER * config.model.n_layer
-    read = config.tokens_per_step * config.training.max_iters
-    return Cost(
-        vocab_size=vocab_size,
-        vocab_known=facts is not None or config.data.tokenizer == "byte",
-        parameters=shapes.parameters(config.model, vocab_size),
-        memory=shapes.training_memory(config, vocab_size),
-        flops=flops,
-        tokens=config.tokens_per_step,
-        epochs=read / facts.train_tokens if facts and facts.train_tokens else None,
-        seconds=seconds,
-        measured=flops_per_second is not None,
-    )

@@ -156,6 +156,15 @@ ACTIONS: tuple[Action, ...] = (
     Action("cursor_section(1)", ("pagedown",), "section down", "Go to the section below.", "setup", "form"),
     Action("cursor_first", ("g", "home"), "first", "Go to the first field.", "setup", "form"),
     Action("cursor_last", ("G", "end"), "last", "Go to the last field.", "setup", "form"),
+    Action(
+        "cycle_beside",
+        ("v",),
+        "beside",
+        "Beside the form: the explanation, every tensor's shape, or the architecture.",
+        "setup",
+        "form",
+        42,
+    ),
     Action("undo", ("u",), "undo", "Take back the last change of the form.", "setup", "form", 55),
     Action("next_fault", ("x",), "next fault", "Go to the next field that is wrong.", "setup", "form"),
     Action(

@@ -1,4 +1,4 @@
-"""What the playground remembers of the way it was left: view, theme, density, smoothing. A small JSON file."""
+"""What the playground remembers of the way it was left: view, theme, density, the chart's axis. A small JSON file."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ class Preferences:
     compact: bool = False
     smoothing: float = 0.9
     units: str = "steps"
+    beside: str = "explanation"
 
 
 def state_dir() -> Path:

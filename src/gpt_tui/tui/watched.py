@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import time
 
 from gpt_tui.core.config import RunConfig
+from gpt_tui.core.cost import Pace, estimate_seconds
 from gpt_tui.core.errors import GptTuiError, Refusal
 from gpt_tui.core.runs import History, Run
 from gpt_tui.core.session import Outcome, Session, Snapshot
@@ -19,6 +21,18 @@ def config_of(history: History) -> RunConfig | None:
         return history.config
     except Refusal:
         return None
+
+
+def pace_of(history: History, snapshot: Snapshot) -> Pace | None:
+    """How long the steps of a run that trains take, beside their estimate; None where it says nothing yet."""
+    config, started = snapshot.config, history.started
+    if snapshot.state != "TRAINING" or config is None or started is None:
+        return None
+    speed = snapshot.tokens_per_second
+    if not math.isfinite(speed) or speed <= 0:
+        return None
+    estimated = estimate_seconds(config, started.dataset.vocab_size, started.threads)
+    return Pace(config.tokens_per_step / speed / estimated, snapshot.run_name)
 
 
 class Own:

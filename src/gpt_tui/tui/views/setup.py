@@ -12,16 +12,15 @@ The values, and what may be done with them, live in `tui.form`; this file draws 
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual import events
 from textual.app import ComposeResult
 from textual.binding import BindingType
-from textual.containers import Container, Vertical
+from textual.containers import Container
 from textual.content import Content
 from textual.geometry import Region, Spacing
 from textual.message import Message
@@ -29,19 +28,21 @@ from textual.timer import Timer
 from textual.widget import Widget
 from textual.widgets import Input
 
-from gpt_tui.core import shapes
 from gpt_tui.core.config import FIELDS, SECTIONS, DatasetFacts, FieldSpec, Resolved, RunConfig
-from gpt_tui.core.device import physical_cores
+from gpt_tui.core.cost import BYTES, CHARACTERS, Pace
 from gpt_tui.core.errors import Fault, Refusal
 from gpt_tui.core.presets import PRESETS, find_preset
-from gpt_tui.tui import keys
+from gpt_tui.tui import figures, keys, panes
 from gpt_tui.tui.dataset_note import NO_STANDARD_INPUT, STANDARD_INPUT, DatasetNote, LookUps
-from gpt_tui.tui.form import Form, count_cost
+from gpt_tui.tui.form import Form
 from gpt_tui.tui.plain import one_line
+from gpt_tui.tui.shelf_pace import PaceLookUp
 from gpt_tui.tui.views.dataset_screen import DatasetScreen
-from gpt_tui.tui.widgets import field_help
+from gpt_tui.tui.watched import pace_of
+from gpt_tui.tui.widgets.beside import CHOICES, Beside, Chosen, Told
+from gpt_tui.tui.widgets.field_help import no_effect
 from gpt_tui.tui.widgets.field_row import LINE_END, Columns, FieldRow, RowText
-from gpt_tui.tui.widgets.form_parts import BesidePane, FilterInput, FormPane, SectionTitle
+from gpt_tui.tui.widgets.form_parts import FilterInput, FormPane, SectionTitle
 
 if TYPE_CHECKING:
     from gpt_tui.core.runs import History
@@ -49,7 +50,7 @@ if TYPE_CHECKING:
 
 PRESET = "preset"  # the row above the fields
 ON = ("PREPARING", "TRAINING", "PAUSED")
-NEAR = 0.1  # a speed this near to the one that is shown is not worth showing again
+NEAR = 0.1  # a pace this near to the one that is shown is not worth showing again
 REST = 0.5  # seconds without a further press after which a stepped value is asked of the run
 SLIM, TWO, THREE = 78, 100, 150  # columns from which the help needs less room, and the view has two, three
 TALL = 36  # lines from which two columns have room for what is set as well
@@ -63,16 +64,18 @@ class _Seen:
     config: RunConfig | None = None
     run_name: str = ""
     errors: int = 0
-    speed: float | None = None
+    pace: Pace | None = None
 
 
 class SetupView(Widget):
     """The form. `config` is what a new run would be, `faults` what stands in its way, `show_run` keeps it beside a run.
 
-    resolved:         the configuration to begin with, and where each value came from
-    preset:           the preset it was built on; None is the default one
-    cache_dir:        where datasets are kept; None is the user's cache
-    flops_per_second: measured here in an earlier run; None: time is estimated until a run has been seen
+    resolved:  the configuration to begin with, and where each value came from
+    preset:    the preset it was built on; None is the default one
+    cache_dir: where datasets are kept; None is the user's cache
+    runs_dir:  where runs are kept that say how fast this machine is; None: time is estimated until a run is seen
+    chosen:    what stands beside the form; an unknown word counts as the explanation
+    ascii:     whether drawings keep to ASCII
     """
 
     BINDINGS: ClassVar[list[BindingType]] = keys.bindings("setup")
@@ -94,29 +97,38 @@ class SetupView(Widget):
             super().__init__()
             self.note = note
 
+    class Paced(Message):
+        """What the shelf says of this machine's pace."""
+
+        def __init__(self, pace: Pace | None) -> None:
+            super().__init__()
+            self.pace = pace
+
     def __init__(
         self,
         resolved: Resolved,
         preset: str | None = None,
         *,
         cache_dir: Path | None = None,
-        flops_per_second: float | None = None,
+        runs_dir: Path | None = None,
+        chosen: str = CHOICES[0],
+        ascii: bool = False,
         id: str | None = None,
     ) -> None:
         super().__init__(id=id)
         self.form = Form(resolved, preset)
         self.cache_dir = cache_dir
-        self.flops_per_second = flops_per_second
+        self.pace: Pace | None = None
+        self.chosen: Chosen = next((known for known in CHOICES if known == chosen), CHOICES[0])
         self.pane = FormPane(id="form")
-        self.help_pane = BesidePane("help", "h", id="field-help")
-        self.cost_pane = BesidePane("cost", "o", id="field-cost")
-        self.changes_pane = BesidePane("changes", "a", id="form-changes")
+        self.beside = Beside(self.form, ascii=ascii, id="beside")
         self.filter_input = FilterInput(placeholder="letters of a field's name", compact=True, id="filter")
         self.filter_input.can_focus = False
         self._rows = {name: FieldRow(name, _columns(name)) for name in _order()}
         self._at = PRESET
         self._note = DatasetNote("", "", "")
         self._look_ups = LookUps(lambda note: self.post_message(self.Known(note)), cache_dir)
+        self._paces = PaceLookUp(runs_dir, lambda pace: self.post_message(self.Paced(pace))) if runs_dir else None
         self._refused: dict[str, str] = {}  # what the run would not take, by field
         self._resting: dict[str, Timer] = {}
         self._sent: dict[str, Any] = {}
@@ -150,13 +162,13 @@ class SetupView(Widget):
         """Stand beside a run. Without a snapshot, or with that of a run that has ended, the form is free."""
         on = snapshot is not None and snapshot.state in ON
         config = (history.config or (snapshot.config if snapshot else None)) if on else None
-        speed = self._measure(history, snapshot)
+        pace = self._measure(history, snapshot)
         errors = [notice for notice in history.notices if notice.level == "error"]
-        seen = _Seen(history, config, snapshot.run_name if snapshot else "", len(errors), speed)
+        seen = _Seen(history, config, snapshot.run_name if snapshot else "", len(errors), pace)
         if seen == self._seen:
             return
         before, self._seen = self._seen, seen
-        self.flops_per_second = speed or self.flops_per_second
+        self.pace = pace
         self.form.follow(config)
         if config is not None:
             self._sent = {name: value for name, value in self._sent.items() if config.get(name) != value}
@@ -196,23 +208,23 @@ class SetupView(Widget):
                         for spec in FIELDS.values():
                             if spec.section == section:
                                 yield self._rows[spec.name]
-            with Container(id="beside"):
-                with Vertical(id="explained"):
-                    yield self.help_pane
-                    yield self.cost_pane
-                yield self.changes_pane
+            yield self.beside
         yield self.filter_input
 
     def on_mount(self) -> None:
         self._rows[self._at].current = True
+        self._show_chosen()
         self._draw()
 
     def on_unmount(self) -> None:
         self._look_ups.stop()
+        if self._paces:
+            self._paces.stop()
 
     def on_show(self) -> None:
         self.pane.focus()
         self._look_up()
+        self._look_up_pace()
 
     def on_resize(self, event: events.Resize) -> None:
         width = event.size.width
@@ -221,10 +233,7 @@ class SetupView(Widget):
         self.set_class(event.size.height < TALL, "-short")
         self.set_class(TWO <= width < THREE, "-two")
         self.set_class(width >= THREE, "-three")
-        self.call_after_refresh(self._reveal)
-
-    def on_beside_pane_resized(self) -> None:
-        self._draw_beside()
+        self.call_after_refresh(self._settle)
 
     # The dataset -----------------------------------------------------------------------------------------------------
 
@@ -249,6 +258,27 @@ class SetupView(Widget):
             self.form.know(note.facts)
             self._changed(look_up=False)
 
+    # How fast this machine is ----------------------------------------------------------------------------------------
+
+    def _look_up_pace(self) -> None:
+        """Ask the shelf for a run that is like the form's; while a run is on, that one is the best witness."""
+        if self._paces and self._seen.config is None:
+            known = self.form.facts
+            assumed = BYTES if self.form.values["tokenizer"] == "byte" else CHARACTERS
+            self._paces.ask(self.form.draft, known.vocab_size if known else assumed)
+
+    def on_setup_view_paced(self, message: Paced) -> None:
+        if self._seen.config is None and message.pace != self.pace:
+            self.pace = message.pace
+            self._draw()
+
+    def _measure(self, history: History, snapshot: Snapshot | None) -> Pace | None:
+        """The pace of the run that is on; the one known before where it is near that."""
+        found, known = pace_of(history, snapshot) if snapshot else None, self.pace
+        if found is None or (known and known.run == found.run and abs(found.ratio / known.ratio - 1) < NEAR):
+            return known
+        return found
+
     def _dataset_fault(self) -> str:
         return self._note.fault if self._note.name == self.form.values["dataset"] else ""
 
@@ -266,15 +296,21 @@ class SetupView(Widget):
         if not self.is_mounted:
             return
         faults = {fault.field: fault.message for fault in self.faults}
-        changed, apart = self.form.changed(), self.form.apart()
+        changed, apart, idle = self.form.changed(), self.form.apart(), self.form.idle()
+        untold = not panes.has_place(self.beside.help_pane)
         for name, row in self._rows.items():
+            below = untold and name == self._at
             if name == PRESET:
-                row.show(RowText(self.form.preset, note=find_preset(self.form.preset).summary, left=True))
+                summary = find_preset(self.form.preset).summary
+                row.show(RowText(self.form.preset, note=summary, below=below, left=True))
             else:
-                row.show(self._row_text(FIELDS[name], faults.get(name, ""), changed, apart))
+                text = self._row_text(FIELDS[name], faults.get(name, ""), changed, apart)
+                if name in idle and not text.fault:
+                    text = replace(text, note=no_effect(idle[name]), brief="no effect", word="", idle=True)
+                row.show(replace(text, below=below and len(text.note) > len(text.brief) > 0))
         self.pane.copied = self.form.command_line()
         self._draw_titles(len(changed), len(apart))
-        self._draw_beside()
+        self._draw_beside(faults)
 
     def _row_text(
         self, spec: FieldSpec, fault: str, changed: dict[str, tuple[Any, Any]], apart: dict[str, tuple[Any, Any]]
@@ -295,6 +331,7 @@ class SetupView(Widget):
         return RowText(
             value=_file_name(value) if name == "dataset" else value,
             note=self._note.note if name == "dataset" else spec.unit,
+            brief=self._brief_note() if name == "dataset" else "",
             was=was,
             word=word,
             word_style=style,
@@ -302,6 +339,10 @@ class SetupView(Widget):
             steps=spec.kind != "text" or name == "dataset",
             left=spec.kind == "text" or spec.section == "data",
         )
+
+    def _brief_note(self) -> str:
+        facts = self.form.facts
+        return f"{figures.count(facts.characters)} characters" if facts else ""
 
     def _draw_titles(self, changed: int, apart: int) -> None:
         title = f"setup · {self.form.preset}"
@@ -322,44 +363,68 @@ class SetupView(Widget):
         self.pane.border_title = Content(title)
         self.pane.border_subtitle = Content(note)
 
-    def _draw_beside(self) -> None:
-        form = self.form
-        self.help_pane.set_title(self._at)
-        self.help_pane.set_text(self._help())
-        cost = count_cost(form.draft, form.facts, self.flops_per_second, physical_cores)
-        changed = len(form.changed())
-        unlike = f"{changed} changed" if changed else f"as {form.preset}"
-        name = form.facts.name if form.facts else ""
-        steps, width = form.values["max_iters"], self.cost_pane.scrollable_content_region.width
-        brief = self.has_class("-one")
-        self.cost_pane.set_text(field_help.of_cost(cost, steps, name, unlike, self.faults, width, brief))
-        self.changes_pane.set_title("what is set", "y copies the command")
-        self.changes_pane.set_text(field_help.of_changes(form, self.changes_pane.scrollable_content_region.width))
+    def _draw_beside(self, faults: dict[str, str]) -> None:
+        self.beside.show(
+            Told(
+                at=self._at,
+                faults=self.faults,
+                pace=self.pace,
+                dataset_note=self._note.note,
+                fault=faults.get(self._at, "") or self._refused.get(self._at, ""),
+                brief=self.has_class("-one"),
+            )
+        )
 
-    def _help(self) -> Content:
-        """The help for the cursor's row as a list, or in running text where the pane has not the room."""
-        room = self.help_pane.scrollable_content_region
-        for brief in (self.has_class("-one"), True):
-            if self._at == PRESET:
-                content = field_help.of_preset(find_preset(self.form.preset), room.width, brief)
-            else:
-                spec = FIELDS[self._at]
-                value, in_preset = self.form.values[spec.name], self.form.base.get(spec.name)
-                content = field_help.of_field(spec, value, in_preset, room.width, brief)
-            if field_help.height_of(content, room.width) <= room.height:
-                break
-        return content
+    # What stands beside the form -------------------------------------------------------------------------------------
 
-    def _measure(self, history: History, snapshot: Snapshot | None) -> float | None:
-        """Floating-point operations a second of the run that is on; the figure known before where that is near it."""
-        if snapshot is None or snapshot.state != "TRAINING" or snapshot.config is None or history.started is None:
-            return self.flops_per_second
-        speed = snapshot.tokens_per_second
-        speed *= shapes.flops_per_token(snapshot.config.model, history.started.dataset.vocab_size)
-        if not math.isfinite(speed) or speed <= 0:
-            return self.flops_per_second
-        known = self.flops_per_second
-        return known if known and abs(speed / known - 1) < NEAR else speed
+    def choices(self) -> tuple[Chosen, ...]:
+        """What can be chosen in this layout; three columns have room for the architecture beside the explanation."""
+        return CHOICES[:2] if self.has_class("-three") else CHOICES
+
+    @property
+    def next_choice(self) -> Chosen:
+        choices = self.choices()
+        return choices[(choices.index(self.chosen) + 1) % len(choices)] if self.chosen in choices else choices[1]
+
+    def action_cycle_beside(self) -> None:
+        self.choose_beside(self.next_choice)
+
+    def choose_beside(self, chosen: Chosen) -> None:
+        """Put this beside the form."""
+        panes.maximise(self, None)
+        if self.beside.has_focus_within:
+            self.pane.focus()
+        self.chosen = chosen
+        self._show_chosen()
+        self._draw()
+        self.post_message(self.Changed())
+
+    def _show_chosen(self) -> None:
+        for choice in CHOICES:
+            self.set_class(choice == self.chosen, f"-{choice}")
+        self.call_after_refresh(self._settle)
+
+    def _settle(self) -> None:
+        """Once the layout is another: rows say more or less, by what stands beside them."""
+        self._draw()
+        self.call_after_refresh(self.beside.measure_again)
+        self.call_after_refresh(self._reveal)
+
+    def go_to(self, pane: Widget) -> None:
+        """Focus a pane, and choose what it belongs to where that is not in sight."""
+        beside = self.beside
+        wanted: dict[Widget, Chosen] = {
+            beside.help_pane: "explanation",
+            beside.cost_pane: "explanation",
+            beside.shapes_pane: "shapes",
+            beside.drawing_pane: "architecture",
+        }
+        panes.maximise(self, None)
+        if pane in wanted and not panes.has_place(pane):
+            self.choose_beside(wanted[pane])
+            self.call_after_refresh(pane.focus)
+        else:
+            panes.go_to(self, pane)
 
     # Moving ----------------------------------------------------------------------------------------------------------
 
@@ -372,6 +437,7 @@ class SetupView(Widget):
         self._at = name
         self._rows[name].current = True
         self._draw()
+        self.call_after_refresh(self.beside.measure_again)
         self.call_after_refresh(self._reveal)
 
     def _reveal(self) -> None:
@@ -422,10 +488,15 @@ class SetupView(Widget):
         if not self._rows[self._at].display:
             return
         if self._at == PRESET:
-            self.form.choose_preset(self.form.stepped_preset(direction))
-            self._changed()
+            self._choose_preset(self.form.stepped_preset(direction))
             return
         self._set(self._at, self.form.stepped(self._at, direction), REST)
+
+    def _choose_preset(self, name: str) -> None:
+        self.form.choose_preset(name)
+        self._changed()
+        self._look_up_pace()
+        self.call_after_refresh(self._reveal)
 
     def _set(self, name: str, value: Any, rest: float = 0.0) -> None:
         if refused := self.form.set(name, value):
@@ -434,6 +505,7 @@ class SetupView(Widget):
             self._refused.pop(name, None)
             self._ask(name, rest)
         self._changed()
+        self.call_after_refresh(self._reveal)  # what is wrong with it takes lines of its own
 
     def _ask(self, name: str, rest: float = 0.0) -> None:
         """Ask the run for the field's value once the person rests, so that ten presses are one edit."""
@@ -465,7 +537,7 @@ class SetupView(Widget):
         if not self._rows[self._at].display:
             return
         if self._at == PRESET:
-            self._rows[PRESET].edit(self.form.preset, list(PRESETS))
+            self._rows[PRESET].edit(self.form.preset, PRESETS, closed=True)
             self._draw()
             return
         spec = FIELDS[self._at]
@@ -477,7 +549,7 @@ class SetupView(Widget):
             from gpt_tui.core.data.sources import DATASET_NAMES
 
             choices = DATASET_NAMES
-        self._rows[spec.name].edit(spec.show(self.form.values[spec.name]), choices)
+        self._rows[spec.name].edit(spec.show(self.form.values[spec.name]), choices, closed=spec.kind == "choice")
         self._draw()
 
     def on_field_row_submitted(self, message: FieldRow.Submitted) -> None:
@@ -493,8 +565,7 @@ class SetupView(Widget):
             return
         self._close_editor()
         if name == PRESET:
-            self.form.choose_preset(chosen)
-            self._changed()
+            self._choose_preset(chosen)
         else:
             self._set(name, value)
 
@@ -536,6 +607,8 @@ class SetupView(Widget):
         self._clear_filter()
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        if action == "copy_command":  # beside the form, y copies what the pane shows
+            return not self.beside.has_focus_within
         return bool(self.filter_words) if action == "clear_filter" else True
 
     def _clear_filter(self) -> None:
@@ -564,6 +637,7 @@ class SetupView(Widget):
         if shown and self._at not in shown:
             self._go(shown[0])
         self._draw()
+        self.call_after_refresh(self.beside.measure_again)
         self.call_after_refresh(self._reveal)
 
     def action_copy_command(self) -> None:

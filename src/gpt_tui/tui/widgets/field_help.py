@@ -3,59 +3,102 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from textual.content import Content
 
+from gpt_tui.core import shapes
 from gpt_tui.core.config import FIELDS, FieldSpec
+from gpt_tui.core.cost import CHARACTERS, Cost
 from gpt_tui.core.errors import Fault
-from gpt_tui.core.presets import Preset
+from gpt_tui.core.presets import Preset, find_preset
 from gpt_tui.tui import figures
-from gpt_tui.tui.form import Cost, Form
+from gpt_tui.tui.form import Form
 from gpt_tui.tui.plain import one_line
 
 
-def of_field(spec: FieldSpec, value: Any, in_preset: Any, width: int, brief: bool) -> Content:
-    """Help, why, a safe start, what is allowed, the default, its flag and environment name."""
+@dataclass(frozen=True)
+class Notes:
+    """What there is to say of a field beyond its definition: what is wrong with it, why it has no effect, a note."""
+
+    fault: str = ""
+    idle: str = ""
+    note: str = ""
+
+
+_EXACT = 42  # columns that a list needs to write counts out
+
+
+def of_field(spec: FieldSpec, value: Any, in_preset: Any, notes: Notes, width: int, brief: int) -> Content:
+    """Help, why, a safe start, what is allowed, the default, its flag and environment name.
+
+    brief: 0 as a list; 1 in running text; 2 without what the row or the other values say as well.
+    """
     shown = [one_line(spec.show(v)) or "empty" for v in (value, in_preset, spec.default)]
+    preset_has = [("preset has", shown[1])] if shown[1] != shown[2] else []
     if brief:
         told = f"{spec.help} {spec.why}".strip()
-        changing = "live" if spec.live else "needs a new run"
+        less = brief > 1
         return _lines(
+            *_of_notes(notes),
             Content.assemble((spec.name, "bold $accent"), ": ", told),
             _joined(
                 ("start with", spec.start),
-                ("takes", spec.allowed),
-                *([("preset has", shown[1])] if shown[1] != shown[2] else []),
-                ("default", shown[2]),
+                *([] if spec.kind == "bool" or less else [("takes", spec.allowed)]),
+                *([] if less else preset_has),
+                *([] if less else [("default", shown[2])]),
                 ("", spec.flag),
                 ("", spec.environment),
-                ("", changing),
+                *([] if less else [("", "live" if spec.live else "needs a new run")]),
             ),
         )
     rows = [
         ("now", f"{shown[0]} {spec.unit}".strip()),
+        *([("known", notes.note)] if notes.note else []),
         ("start with", spec.start),
         ("takes", spec.allowed),
-        *([("preset has", shown[1])] if shown[1] != shown[2] else []),
+        *preset_has,
         ("default", shown[2]),
         ("changes", "live: a run that is on, at its next step" if spec.live else "needs a new run"),
     ]
-    paragraphs = [Content(text) for text in (spec.help, spec.why) if text]
+    paragraphs = [*_of_notes(notes), *(Content(text) for text in (spec.help, spec.why) if text)]
     names = _joined(("", spec.flag), ("", spec.environment))
     return Content("\n\n").join([*paragraphs, _facts(rows, width), names])
 
 
-def of_preset(preset: Preset, width: int, brief: bool) -> Content:
+def _of_notes(notes: Notes) -> list[Content]:
+    found = [Content.styled(f"✕ {one_line(notes.fault)}", "$text-error")] if notes.fault else []
+    return found + ([Content.styled(no_effect(notes.idle), "$foreground-muted")] if notes.idle else [])
+
+
+def no_effect(why: str) -> str:
+    return f"no effect: {why}"
+
+
+def of_preset(preset: Preset, width: int, brief: int) -> Content:
+    """What it is and where it comes from; how many parameters it has where its vocabulary is not the usual one."""
     what = "Choosing a preset sets the fields that it names; u brings back what was there."
+    own = ""
+    if preset.vocab_size != CHARACTERS:
+        own = f"{_own_parameters(preset.name):,} parameters with its own vocabulary of {preset.vocab_size:,}."
     if brief:
         return _lines(
             Content.assemble((preset.name, "bold $accent"), ": ", preset.summary),
+            *([Content(own)] if own else []),
             _joined(("after", preset.source), ("", "--preset")),
             Content(what),
         )
     rows = [("after", preset.source), ("sets", f"{len(preset.values)} fields"), ("flag", "--preset")]
-    return Content("\n\n").join([Content(preset.summary), Content(what), _facts(rows, width)])
+    told = [preset.summary, *([own] if own else []), what]
+    return Content("\n\n").join([*(Content(text) for text in told), _facts(rows, width)])
+
+
+@lru_cache(maxsize=32)
+def _own_parameters(name: str) -> int:
+    preset = find_preset(name)
+    return shapes.parameters(preset.config().model, preset.vocab_size)
 
 
 def of_cost(
@@ -65,26 +108,30 @@ def of_cost(
 
     name: of its dataset. unlike: how far it is from its preset, in words.
     """
-    parameters, memory = figures.count(cost.parameters), figures.size(cost.memory)
-    flops = _with_unit(figures.count(cost.flops), "FLOP")
+    count, memory = figures.count(cost.parameters), figures.size(cost.memory)
+    flops = figures.with_unit(figures.count(cost.flops), "FLOP")
     epochs = "" if cost.epochs is None else f"{_times(cost.epochs)} epochs"
-    about = "" if cost.measured else "about "
+    about = "" if cost.pace else "about "
+    basis = f"as {one_line(cost.pace.run)} went here" if cost.pace else "estimated"
     if brief:
-        first = [f"{parameters} parameters", memory, f"{flops}, {figures.count(cost.tokens)} tokens a step"]
+        first = [f"{count} parameters", memory, f"{flops}, {figures.count(cost.tokens)} tokens a step"]
         second = ["time unknown until a run has been seen here", epochs, unlike]
         if cost.seconds is not None:
             second[0] = f"{about}{_step_time(cost.seconds)} a step, {figures.duration(cost.seconds * max_iters)} in all"
+            second.insert(1, basis if cost.pace else "")
         return _lines(_fitting(first, width), _of_faults(faults) or _fitting(filter(None, second), width))
+    exact = width >= _EXACT
+    parameters = f"{cost.parameters:,}" if exact else count
+    assumed = "" if cost.vocab_known or not exact else ", assumed"
     rows = [
-        ("parameters", f"{cost.parameters:,} (vocabulary {cost.vocab_size}{'' if cost.vocab_known else ', assumed'})"),
+        ("parameters", f"{parameters} (vocabulary {cost.vocab_size:,}{assumed})"),
         ("memory", f"about {memory}"),
-        ("a step", f"{flops}, {cost.tokens:,} tokens"),
+        ("a step", f"{flops}, {f'{cost.tokens:,}' if exact else figures.count(cost.tokens)} tokens"),
     ]
     if cost.seconds is None:
         rows.append(("time", "unknown until a run has been seen here"))
     else:
         rows.append(("time", f"{about}{_step_time(cost.seconds)} a step"))
-        basis = "as measured here" if cost.measured else "estimated"
         rows.append(("in all", f"{figures.duration(cost.seconds * max_iters)}, {basis}"))
     rows += [("reads", f"{epochs} of {one_line(name)}")] if epochs else []
     listed = _facts([*rows, ("preset", unlike)], width)
@@ -118,7 +165,9 @@ def _changes(title: str, changes: dict[str, tuple[Any, Any]], width: int) -> Con
 
 
 def _step_time(seconds: float) -> str:
-    return f"{seconds * 1000:.0f} ms" if seconds < 1 else f"{seconds:.1f} s"
+    if seconds < 1:
+        return f"{seconds * 1000:.{0 if seconds >= 0.00995 else 1}f} ms"
+    return f"{seconds:.1f} s" if seconds < 99.95 else figures.duration(seconds)
 
 
 def _times(epochs: float) -> str:
@@ -132,11 +181,6 @@ def _fitting(parts: Iterable[str], width: int) -> Content:
         longer = f"{line} · {part}" if line else part
         line = longer if not line or len(longer) <= width else line
     return Content(line)
-
-
-def _with_unit(count: str, unit: str) -> str:
-    """The letter of a shortened number goes to its unit: 2.4G of FLOP is 2.4 GFLOP."""
-    return f"{count[:-1]} {count[-1]}{unit}" if count[-1:].isalpha() else f"{count} {unit}"
 
 
 def _lines(*lines: Content) -> Content:
