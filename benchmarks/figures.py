@@ -60,7 +60,7 @@ TRIES = (  # a rung with one thing changed, each of which the guide tells of
     "lecture-residual --learning-rate 0.01",
     "lecture-colab --block-size 8",
     "lecture-colab --position rotary",
-    "shakespeare-1x1-short --learning-rate 0.001",
+    "shakespeare-1x1-short --learning-rate 0.001 --eval-iters 20",
 )
 TABLE = ("shakespeare-1x1", "shakespeare-2x2", "shakespeare-6x6", "shakespeare-12x12", "nanogpt-gpu")
 
@@ -125,6 +125,11 @@ def rule(columns: int) -> str:
     return "|" + "---|" * columns
 
 
+def show_published(loss: float) -> str:
+    """With as many decimals as it was published with: two or four."""
+    return f"{loss:.2f}" if round(loss, 2) == loss else f"{loss:.4f}"
+
+
 def ladder_heading(seeds: list[int]) -> Iterator[str]:
     cells = ["preset", "parameters", "published val", *(f"seed {seed}" for seed in seeds)]
     cells += ["mean", "difference", f"within {TOLERANCE}", "train (published)", "seconds a run"]
@@ -140,12 +145,12 @@ def ladder_row(records: list[Record], figures: Published) -> str:
     return row(
         first.case.what,
         f"{first.parameters:,}",
-        f"{comparison.published:g}",
+        show_published(comparison.published),
         *(f"{record.val_loss:.4f}" for record in records),
         f"**{comparison.mean:.4f}**",
         f"{comparison.difference:+.4f}",
         "yes" if comparison.holds else "**no**",
-        train + (f" ({figures.train:g})" if figures.train is not None else ""),
+        train + (f" ({show_published(figures.train)})" if figures.train is not None else ""),
         f"{statistics.mean(record.seconds for record in records):.0f}",
     )
 
@@ -167,27 +172,26 @@ def run_row(record: Record) -> str:
 def mean_rows(records: list[Record], figures: Published | None) -> Iterator[str]:
     """Under the runs of one preset: their mean, what is published, and how far they are apart."""
     what = records[0].case.what
-    best = f"{statistics.mean(record.best[1] for record in records):.4f}"
-    ends = [statistics.mean(record.evals[-1][column] for record in records) for column in (2, 1)]
-    whole = statistics.mean(record.val_loss for record in records)
-    yield row(what, "", "mean", best, f"{ends[0]:.4f}", f"{ends[1]:.4f}", f"**{whole:.4f}**", "")
+    if len(records) > 1:
+        best = statistics.mean(record.best[1] for record in records)
+        val, train = (statistics.mean(record.evals[-1][column] for record in records) for column in (2, 1))
+        whole = statistics.mean(record.val_loss for record in records)
+        yield row(what, "", "mean", f"{best:.4f}", f"{val:.4f}", f"{train:.4f}", f"**{whole:.4f}**", "")
     if figures is None:
         return
-    at = f" ({figures.best_step})" if figures.best_step is not None else ""
-    whole_split = figures.measured_on == "whole split"
-    val = "" if figures.val is None else f"{figures.val:.4f}"
-    yield row(
-        what,
-        "",
-        "published",
-        "" if figures.best is None else f"{figures.best:.4f}{at}",
-        "" if whole_split else val,
-        "" if figures.train is None else f"{figures.train:.4f}",
-        val if whole_split else "",
-        "",
-    )
-    told = "; ".join(f"{c.what} {c.difference:+.4f}{'' if c.holds else ', too far'}" for c in compare(figures, records))
-    yield row(what, "", "difference", told, "", "", "", "")
+    at = "" if figures.best_step is None else f" ({figures.best_step})"
+    known = {comparison.what: show_published(comparison.published) for comparison in compare(figures, records)}
+    known["best val"] = known["best val"] + at if "best val" in known else ""
+    train_loss = "" if figures.train is None else show_published(figures.train)
+    yield row(what, "", "published", *_placed(known, train_loss), "")
+    apart = {c.what: f"{c.difference:+.4f}" + ("" if c.holds else ", too far") for c in compare(figures, records)}
+    yield row(what, "", "difference", *_placed(apart, ""), "")
+
+
+def _placed(cells: dict[str, str], train: str) -> tuple[str, ...]:
+    """What belongs to a comparison, in the column of the table that it is about."""
+    best, val, whole = (cells.get(name, "") for name in ("best val", "val at the end", "val, whole split"))
+    return best, val, train, whole
 
 
 # The command -----------------------------------------------------------------------------------------------------
