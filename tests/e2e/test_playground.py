@@ -483,3 +483,39 @@ def test_a_window_that_closes_on_who_started_the_program_ends_it_all_the_same(pl
         terminal.end()
     assert (place / "status").read_text() == str(128 + signal.SIGHUP)
     assert assert_saved_whole(opened(place, "started"), "signal") > 10
+
+
+# The lecture's first rung ------------------------------------------------------------------------------------------
+
+
+def test_the_bigram_is_chosen_by_keys_seen_as_a_table_and_learns(place: Path) -> None:
+    with Terminal(place, "--dataset", str(place / "text.txt"), "--run-name", "bigram") as terminal:
+        terminal.wait("■ READY")
+        terminal.press("2")
+        terminal.wait("▸preset")
+        terminal.press("enter")
+        terminal.wait("lecture-one-head   lecture-four-heads")
+        terminal.press("\x15")  # ctrl+u empties the field
+        terminal.press("bigram")
+        terminal.wait("enter takes lecture-bigram")
+        terminal.press("enter")
+        terminal.wait("setup · lecture-bigram")
+        terminal.press("v")
+        terminal.wait("none: it is only looked up")
+        terminal.press("v")
+        terminal.wait("│ table")
+        terminal.wait("no attention")
+
+        terminal.press("1")
+        terminal.wait("a table of pairs: no attention")
+        terminal.press("space")
+        terminal.wait(lambda: step_on_screen(terminal) > 300)
+        assert re.search(r"loss \d\.\d", terminal.text)
+        terminal.press("s")
+        terminal.wait("■ STOPPED")
+        terminal.press("q")
+        assert terminal.end() == 0
+        assert "Traceback" not in terminal.afterwards
+    losses = [event["loss"] for event in events(opened(place, "bigram"), "step")]
+    assert losses[-1] < losses[0] - 0.3
+    assert opened(place, "bigram").record().parameters == len(set((place / "text.txt").read_text())) ** 2

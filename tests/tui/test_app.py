@@ -270,6 +270,39 @@ async def test_view_theme_density_and_smoothing_survive_a_restart(
         assert again.screen.has_class("-compact")
 
 
+async def test_what_stands_beside_the_form_is_named_in_the_footer_jumped_to_copied_and_kept(
+    request_for: Callable[..., PlaygroundRequest], state_dir: Path
+) -> None:
+    app = Playground(request_for())
+    copied: list[str] = []
+    app.copy_to_clipboard = copied.append  # type: ignore[method-assign]
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.press("2")
+        await until(pilot, lambda: "v shapes" in footer(app))
+        await pilot.press("v")
+        await until(pilot, lambda: "(4,8,16)" in screen_text(app))
+        assert "v architecture" in footer(app)
+        await pilot.press("y")
+        assert copied[-1].startswith("gpt-tui --headless")
+        await pilot.press("semicolon", "s")
+        await until(pilot, lambda: app.focused is app._setup.beside.shapes_pane)  # type: ignore[union-attr]
+        await pilot.press("y")
+        assert "(4,8,16)" in copied[-1]
+        await pilot.press("z")
+        await until(pilot, lambda: "ReLU²" in screen_text(app))
+        await pilot.press("G")
+        await until(pilot, lambda: "blocks: n_layer" in screen_text(app))
+        await pilot.press("escape", "semicolon", "a")
+        await until(pilot, lambda: "│ token embedding" in screen_text(app))
+        await pilot.press("1", "2")
+        await until(pilot, lambda: "│ token embedding" in screen_text(app))
+        await pilot.press("q")
+    assert preferences.load(state_dir).beside == "architecture"
+    again = Playground(request_for())
+    async with again.run_test(size=(80, 24)) as pilot:
+        await until(pilot, lambda: "│ token embedding" in screen_text(again))
+
+
 @pytest.mark.parametrize("content", ["", "{", "[1]", '{"theme": 5, "view": "nowhere", "smoothing": 7.5}', "\x00\xff"])
 async def test_a_broken_preferences_file_is_ignored(
     request_for: Callable[..., PlaygroundRequest], state_dir: Path, content: str

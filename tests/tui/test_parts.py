@@ -40,6 +40,8 @@ from gpt_tui.tui.theme import _ASCII, LOOKS, AsciiFilter, NoColourFilter
         (figures.count(606_592), "607k"),
         (figures.count(999_960), "1.00M"),
         (figures.count(10_788_929), "10.8M"),
+        (figures.size(256), "256 B"),
+        (figures.size(1_024), "1 kB"),
         (figures.size(812_400_000), "812 MB"),
         (figures.size(3_140_000_000), "3.1 GB"),
         (figures.duration(8.4), "0:08"),

@@ -229,16 +229,6 @@ class TestLayout:
                 await until(pilot, lambda wanted=pane: app.focused is wanted and in_sight(wanted))  # type: ignore[misc]
                 assert pane.copied
 
-    async def test_y_copies_the_shapes_from_their_pane_and_the_command_from_the_form(self) -> None:
-        async with opened((120, 40)) as (app, pilot):
-            await pilot.press("y")
-            assert app.copied == [app.setup.command_line()]
-            app.setup.go_to(app.setup.beside.shapes_pane)
-            await until(pilot, lambda: app.focused is app.setup.beside.shapes_pane)
-            await pilot.press("y")
-            assert app.copied == [app.setup.command_line()]  # what the app does with y is the app's own affair
-            assert "(12,64,128)" in panes.text_of(app.setup)[1]
-
     async def test_in_ascii_the_panes_are_ascii_too(self) -> None:
         async with opened((200, 60), ascii=True, **preset_of("gpt2")) as (app, pilot):
             for chosen in ("explanation", "shapes"):

@@ -13,10 +13,12 @@ from textual.widgets import Input
 import gpt_tui.tui.app as playground
 from gpt_tui.core.config import build
 from gpt_tui.core.events import Continued, Edit, Notice, Sample
+from gpt_tui.core.presets import PRESETS
 from gpt_tui.core.runs import History
 from gpt_tui.tui import panes
 from gpt_tui.tui.state import State
 from gpt_tui.tui.views.train import TrainView
+from gpt_tui.tui.widgets.facts_pane import essentials
 
 FOLDER = Path(playground.__file__).parent
 
@@ -27,9 +29,9 @@ class TrainApp(App[None]):
     CSS_PATH = [FOLDER / "app.tcss", FOLDER / "views" / "train.tcss"]  # noqa: RUF012
     ENABLE_COMMAND_PALETTE = False
 
-    def __init__(self) -> None:
+    def __init__(self, units: str = "steps") -> None:
         super().__init__()
-        self.view = TrainView()
+        self.view = TrainView(units=units)
         self.history = History()
 
     def get_default_screen(self) -> Screen[None]:
@@ -133,6 +135,48 @@ async def test_a_new_unit_moves_every_point(app: TrainApp) -> None:
         assert chart.train.x[-1] > 1e9
         await pilot.press("u")
         assert chart.train.x[-1] == 100
+
+
+async def test_a_table_that_is_only_looked_up_is_never_counted_in_operations(app: TrainApp) -> None:
+    app.history.extend(recorded(100, config=PRESETS["lecture-bigram"].config()))
+    async with app.run_test(size=(120, 40)) as pilot:
+        await shown(app, pilot)
+        chart = app.view.chart
+        units = []
+        for _ in range(3):
+            await pilot.press("u")
+            units.append(chart.unit)
+        assert units == ["tokens", "seconds", "steps"]
+        assert "no floating-point operations" in " ".join(n.message for n in app._notifications)
+        assert chart.train.x[-1] == 100
+
+
+async def test_a_unit_kept_from_before_gives_way_where_the_run_cannot_be_counted_in_it() -> None:
+    app = TrainApp(units="FLOPs")
+    app.history.extend(recorded(100, config=PRESETS["lecture-bigram"].config()))
+    async with app.run_test(size=(120, 40)) as pilot:
+        await shown(app, pilot)
+        assert app.view.chart.unit == "tokens"
+        assert app.view.chart.train.x[-1] == 100 * 768
+
+
+@pytest.mark.parametrize(
+    ("preset", "said"),
+    [
+        ("quick", "2 layers · 4 heads · 128 wide · context 64"),
+        ("lecture-bigram", "a table of pairs: no attention, no layers · context 8"),
+        ("lecture-one-head", "1 layer · 1 head · no feed-forward · 32 wide · context 8"),
+    ],
+)
+def test_the_essentials_name_what_a_model_has_and_what_it_lacks(preset: str, said: str) -> None:
+    assert dict(essentials(PRESETS[preset].config(), None))["model"] == said
+
+
+def test_a_model_without_attention_has_no_heads_to_tell_of() -> None:
+    config = build({"attention": False})
+    assert dict(essentials(config, None))["model"] == "2 layers · no attention · 128 wide · context 64"
+    config = build({"attention": False, "feed_forward": False})
+    assert dict(essentials(config, None))["model"] == "no layers · 128 wide · context 64"
 
 
 async def test_new_steps_are_added_and_a_resumed_run_loses_what_came_after(app: TrainApp) -> None:

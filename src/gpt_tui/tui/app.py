@@ -321,7 +321,8 @@ class Playground(App[None]):
         self.conductor.edit(message.name, message.value)
 
     def on_setup_view_changed(self) -> None:
-        self._show_all()
+        if self._header.is_attached:  # what is known of a dataset may arrive while the screen is being taken down
+            self._show_all()
 
     # Keys: getting about --------------------------------------------------------------------------------------------
 

@@ -60,7 +60,9 @@ def size(bytes_: float | None) -> str:
         return MISSING
     if bytes_ >= 999.5e6:
         return f"{bytes_ / 1e9:.1f} GB"
-    return f"{bytes_ / 1e6:.0f} MB" if bytes_ >= 999.5e3 else f"{bytes_ / 1e3:.0f} kB"
+    if bytes_ >= 999.5e3:
+        return f"{bytes_ / 1e6:.0f} MB"
+    return f"{bytes_ / 1e3:.0f} kB" if bytes_ >= 999.5 else f"{bytes_:.0f} B"
 
 
 def duration(seconds: float | None) -> str:

@@ -407,7 +407,6 @@ class SetupView(Widget):
     def _settle(self) -> None:
         """Once the layout is another: rows say more or less, by what stands beside them."""
         self._draw()
-        self.call_after_refresh(self.beside.measure_again)
         self.call_after_refresh(self._reveal)
 
     def go_to(self, pane: Widget) -> None:
@@ -437,7 +436,6 @@ class SetupView(Widget):
         self._at = name
         self._rows[name].current = True
         self._draw()
-        self.call_after_refresh(self.beside.measure_again)
         self.call_after_refresh(self._reveal)
 
     def _reveal(self) -> None:
@@ -637,7 +635,6 @@ class SetupView(Widget):
         if shown and self._at not in shown:
             self._go(shown[0])
         self._draw()
-        self.call_after_refresh(self.beside.measure_again)
         self.call_after_refresh(self._reveal)
 
     def action_copy_command(self) -> None:

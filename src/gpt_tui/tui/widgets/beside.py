@@ -78,11 +78,6 @@ class Beside(Container):
         self._told = told
         self._draw()
 
-    def measure_again(self) -> None:
-        """To be called once the layout is another one."""
-        for pane in self.query(BesidePane):
-            pane.measure_again()
-
     def _draw(self) -> None:
         drawn = {
             self.help_pane: self._draw_help,

@@ -88,7 +88,7 @@ def of_preset(preset: Preset, width: int, brief: int) -> Content:
             Content.assemble((preset.name, "bold $accent"), ": ", preset.summary),
             *([Content(own)] if own else []),
             _joined(("after", preset.source), ("", "--preset")),
-            Content(what),
+            *([Content(what)] if brief == 1 else []),
         )
     rows = [("after", preset.source), ("sets", f"{len(preset.values)} fields"), ("flag", "--preset")]
     told = [preset.summary, *([own] if own else []), what]

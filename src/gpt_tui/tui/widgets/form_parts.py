@@ -33,10 +33,6 @@ class BesidePane(Pane):
     def on_resize(self) -> None:
         self.post_message(self.Resized())
 
-    def measure_again(self) -> None:
-        """Textual keeps the height of a text that was set between a change of classes and the layout that follows."""
-        self._text.refresh(layout=True)
-
 
 class SectionTitle(Line):
     """The name of a section, with a rule to the right edge."""

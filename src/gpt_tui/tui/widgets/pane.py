@@ -25,6 +25,7 @@ class Pane(VerticalScroll, can_focus=True, inherit_bindings=False):
         self.letter = letter
         self._text = Static(markup=False)
         self._content = Content("")
+        self._least = 0
         self._title = label
         self.set_title(label)
 
@@ -45,6 +46,10 @@ class Pane(VerticalScroll, can_focus=True, inherit_bindings=False):
         if not content.is_same(self._content):
             self._content = content
             self._text.update(content)
+            # Textual may take the height that the former text had, where this one comes between a change of classes
+            # and the layout that follows; it never does so once a style of the widget's own is another.
+            self._least = 1 - self._least
+            self._text.styles.min_height = self._least
 
     @property
     def copied(self) -> str:
