@@ -1,20 +1,26 @@
-"""Write the pages of the guide that are tables of the program's own: docs/fields.md and docs/keys.md.
+"""Write what the guide has from the program itself and from measured runs: whole pages, and tables within pages.
 
-    python tools/make_docs.py
+    python tools/make_docs.py            write them
+    python tools/make_docs.py --check    say which are not as they would be written; exit status 1 if any
 
-A test compares them with what this would write, so the guide and the program agree.
+A test runs the check, so the guide, the program and `benchmarks/results` agree.
 """
 
 from __future__ import annotations
 
+import re
+import sys
+from collections.abc import Callable
 from itertools import groupby
-from pathlib import Path
+
+from lecture_page import lecture_page
+from measured import LADDER, ROOT, Results, ladder_table, runs_table, short_table
 
 from gpt_tui.core.config import FIELDS, SECTIONS
 from gpt_tui.core.presets import PRESETS
+from gpt_tui.core.shapes import parameters
 from gpt_tui.tui.keys import ACTIONS
 
-DOCS = Path(__file__).resolve().parent.parent / "docs"
 PLACES = {
     "app": "Everywhere",
     "train": "Train",
@@ -25,6 +31,18 @@ PLACES = {
     "filter": "Setup, while filtering",
     "dataset": "Setup, in the explanation of a dataset",
 }
+PRESET_TABLES = {
+    "Size": ("n_layer", "n_head", "n_embd", "block_size", "ffn_mult"),
+    "Parts": ("attention", "feed_forward", "residual", "norm", "position", "output_projection", "head"),
+    "Within the parts": ("activation", "norm_weight", "bias", "qkv_bias", "head_bias", "tied_head"),
+    "Newer parts, and the start": ("qk_norm", "mix_previous", "zero_init", "init", "dropout", "embd_dropout"),
+    "Optimizer": ("learning_rate", "min_lr", "warmup_iters", "lr_schedule", "lr_decay_iters"),
+    "Optimizer, the rest": ("weight_decay", "beta1", "beta2", "grad_clip"),
+    "Training": ("batch_size", "gradient_accumulation_steps", "max_iters", "eval_interval", "eval_iters"),
+}
+
+
+# Pages -----------------------------------------------------------------------------------------------------------
 
 
 def fields_page() -> str:
@@ -42,13 +60,29 @@ def fields_page() -> str:
             unit = f" {spec.unit}" if spec.unit else ""
             lines += ["", f"**`{spec.name}`** · default `{spec.show(spec.default) or '(empty)'}`{unit} · {live}  "]
             lines += [f"{spec.help} {spec.why}".rstrip() + "  ", f"Takes {spec.allowed}. Safe start: {spec.start}."]
-    lines += ["", "## Presets", ""]
-    names = [name for name in FIELDS if any(name in preset.values for preset in PRESETS.values())]
-    lines += ["| field | " + " | ".join(PRESETS) + " |", "|---|" + "---|" * len(PRESETS)]
-    for name in names:
-        cells = [FIELDS[name].show(p.values[name]) if name in p.values else "" for p in PRESETS.values()]
-        lines.append(f"| `{name}` | " + " | ".join(cells) + " |")
-    return "\n".join(lines) + "\n"
+    return "\n".join([*lines, *presets_part()]) + "\n"
+
+
+def presets_part() -> list[str]:
+    """The presets, then what each sets, in tables that are narrow enough to be read; equal rows are one."""
+    named = {name for preset in PRESETS.values() for name in preset.values}
+    shown = {name for names in PRESET_TABLES.values() for name in names}
+    if named != shown:
+        raise ValueError(f"PRESET_TABLES and the presets differ in {sorted(named ^ shown)}")
+    lines = ["", "## Presets", "", "`gpt-tui presets` lists them, `gpt-tui shapes --preset NAME` walks one.", ""]
+    lines += ["| preset | parameters | what it is | from |", "|---|---|---|---|"]
+    for preset in PRESETS.values():
+        count = parameters(preset.config().model, preset.vocab_size)
+        lines.append(f"| `{preset.name}` | {count:,} | {preset.summary} | {preset.source} |")
+    lines += ["", "Parameters are for the vocabulary of Tiny Shakespeare, 65; for GPT-2's sizes for theirs, 50,257."]
+    for title, names in PRESET_TABLES.items():
+        lines += ["", f"### {title}", ""]
+        lines += ["| preset | " + " | ".join(f"`{name}`" for name in names) + " |", "|---|" + "---|" * len(names)]
+        rows: dict[tuple[str, ...], list[str]] = {}
+        for preset in PRESETS.values():
+            rows.setdefault(tuple(FIELDS[name].show(preset.values[name]) for name in names), []).append(preset.name)
+        lines += [f"| {', '.join(presets)} | " + " | ".join(values) + " |" for values, presets in rows.items()]
+    return lines
 
 
 def keys_page() -> str:
@@ -65,12 +99,46 @@ def keys_page() -> str:
     return "\n".join(lines) + "\n"
 
 
-PAGES = {"fields.md": fields_page, "keys.md": keys_page}
+# Tables within pages ---------------------------------------------------------------------------------------------
+
+PARTS: dict[str, dict[str, Callable[[Results], str]]] = {
+    "docs/figures.md": {
+        "ladder": ladder_table,
+        "runs": lambda results: runs_table(results, ["quick", "nanogpt-cpu", "lecture-colab"]),
+    },
+    "README.md": {"reached": lambda results: short_table(results, ["quick", *LADDER, "nanogpt-cpu"])},
+}
+
+
+def put_parts(page: str, parts: dict[str, Callable[[Results], str]], results: Results) -> str:
+    """The page with the tables between its markers as they are now. Raises ValueError where a marker is missing."""
+    for name, make in parts.items():
+        begin, end = f"<!-- made by tools/make_docs.py: {name} -->\n", f"\n<!-- end of {name} -->"
+        pattern = re.compile(f"(?<={re.escape(begin)}).*(?={re.escape(end)})", re.DOTALL)
+        page, count = pattern.subn("\n" + make(results).replace("\\", r"\\") + "\n", page)
+        if count != 1:
+            raise ValueError(f"{count} places for {name}, between {begin.strip()} and {end.strip()}")
+    return page
+
+
+def made() -> dict[str, str]:
+    """What each file would hold, by its path from the root."""
+    results = Results.read()
+    pages = {"docs/fields.md": fields_page(), "docs/keys.md": keys_page(), "docs/lecture.md": lecture_page(results)}
+    for path, parts in PARTS.items():
+        pages[path] = put_parts((ROOT / path).read_text(encoding="utf-8"), parts, results)
+    return pages
 
 
 def main() -> None:
-    for name, page in PAGES.items():
-        (DOCS / name).write_text(page(), encoding="utf-8")
+    pages = made()
+    if "--check" not in sys.argv[1:]:
+        for path, text in pages.items():
+            (ROOT / path).write_text(text, encoding="utf-8", newline="\n")
+        return
+    old = [p for p, text in pages.items() if not (ROOT / p).exists() or (ROOT / p).read_text("utf-8") != text]
+    if old:
+        sys.exit(f"not current: {', '.join(old)}; run: python tools/make_docs.py")
 
 
 if __name__ == "__main__":
