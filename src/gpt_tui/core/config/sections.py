@@ -93,17 +93,52 @@ class ModelConfig(Section):
         why="The lecture and GPT-2 learn a vector for each place; rotary learns faster and costs no parameters.",
         start="rotary; learned to follow the lecture",
     )
+    mix_previous: bool = setting(
+        True,
+        "Mix the previous token's embedding into each token's by a learned vector.",
+        why="Gives the first block the bigram for free; saves about a tenth of the steps on characters.",
+        start="true",
+    )
     attention: bool = setting(
         True,
         "Whether tokens look at one another: each at those before it, and at itself.",
         why="Without it the model knows only the newest token, and can do no better than a table of letter pairs.",
         start="true; n_head = 1 for the lecture's single head",
     )
+    qkv_bias: bool = setting(
+        False,
+        "Biases of the query, key and value projections.",
+        why="GPT-2 has them; the lecture does not.",
+        start="false",
+    )
+    qk_norm: bool = setting(
+        True,
+        "Normalise queries and keys before they meet.",
+        why="Keeps attention from saturating, so a higher learning rate stays stable.",
+        start="true",
+    )
     feed_forward: bool = setting(
         True,
         "Whether each token, by itself, works on what it has gathered.",
         why="Attention brings facts together, this part draws conclusions; it holds most of a block's parameters.",
         start="true",
+    )
+    ffn_mult: float = setting(
+        2.0,
+        "Width of the feed-forward part, as a multiple of n_embd.",
+        why="Two thirds of a block's parameters are here at 4; 2 makes each step cheaper, which short runs repay.",
+        start="4; 2 for a run of a minute",
+        unit="× n_embd",
+        step=1,
+        for_none="for a model without that part set feed_forward to false",
+        gt=0,
+        le=64,
+    )
+    activation: Literal["relu", "gelu", "gelu_tanh", "relu2", "swiglu"] = setting(
+        "relu2",
+        "The bend in the feed-forward part.",
+        why="ReLU is the lecture's, GELU nanoGPT's, ReLU² learns a little faster and is as cheap as ReLU.",
+        start="relu2, or gelu to follow nanoGPT",
     )
     residual: bool = setting(
         True,
@@ -129,33 +164,10 @@ class ModelConfig(Section):
         why="GPT-2 has it; small modern models do as well without.",
         start="true with layernorm",
     )
-    activation: Literal["relu", "gelu", "gelu_tanh", "relu2", "swiglu"] = setting(
-        "relu2",
-        "The bend in the feed-forward part.",
-        why="ReLU is the lecture's, GELU nanoGPT's, ReLU² learns a little faster and is as cheap as ReLU.",
-        start="relu2, or gelu to follow nanoGPT",
-    )
-    ffn_mult: float = setting(
-        2.0,
-        "Width of the feed-forward part, as a multiple of n_embd.",
-        why="Two thirds of a block's parameters are here at 4; 2 makes each step cheaper, which short runs repay.",
-        start="4; 2 for a run of a minute",
-        unit="× n_embd",
-        step=1,
-        for_none="for a model without that part set feed_forward to false",
-        gt=0,
-        le=64,
-    )
     bias: bool = setting(
         False,
         "Biases in Linear layers and LayerNorm (query, key, value and the head have their own switches).",
         why="The lecture and GPT-2 have them; leaving them out is a little faster and no worse.",
-        start="false",
-    )
-    qkv_bias: bool = setting(
-        False,
-        "Biases of the query, key and value projections.",
-        why="GPT-2 has them; the lecture does not.",
         start="false",
     )
     head: bool = setting(
@@ -165,41 +177,29 @@ class ModelConfig(Section):
         "model, in which nothing else has a place.",
         start="true; false for the lecture's bigram",
     )
-    head_bias: bool = setting(
-        False,
-        "A bias in the output head, one number a character of the vocabulary.",
-        why="The lecture has it; nanoGPT does not.",
-        start="false",
-    )
     tied_head: bool = setting(
         False,
         "Whether the output head shares its table with the token embedding.",
         why="GPT-2 ties them to save parameters; with a vocabulary of 65 there is little to save.",
         start="false for characters, true for large vocabularies",
     )
-    qk_norm: bool = setting(
-        True,
-        "Normalise queries and keys before they meet.",
-        why="Keeps attention from saturating, so a higher learning rate stays stable.",
-        start="true",
-    )
-    zero_init: bool = setting(
+    head_bias: bool = setting(
         False,
-        "Start the last projection of each part, and the head, at zero.",
-        why="Every block begins as doing nothing, and the untrained loss is exactly ln V.",
-        start="true",
-    )
-    mix_previous: bool = setting(
-        True,
-        "Mix the previous token's embedding into each token's by a learned vector.",
-        why="Gives the first block the bigram for free; saves about a tenth of the steps on characters.",
-        start="true",
+        "A bias in the output head, one number a character of the vocabulary.",
+        why="The lecture has it; nanoGPT does not.",
+        start="false",
     )
     init: Literal["torch", "normal", "gpt2"] = setting(
         "torch",
         "Where weights start: PyTorch's defaults, normal (0.02), or GPT-2's (0.02, smaller where blocks add up).",
         why="The lecture's notebook uses PyTorch's defaults (first loss about 4.4), its final script normal.",
         start="torch for a small model, gpt2 for a large one",
+    )
+    zero_init: bool = setting(
+        False,
+        "Start the last projection of each part, and the head, at zero.",
+        why="Every block begins as doing nothing, and the untrained loss is exactly ln V.",
+        start="true",
     )
     dropout: float = setting(
         0.0,
