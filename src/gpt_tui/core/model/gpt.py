@@ -197,7 +197,7 @@ class GPT(nn.Module):
     def _embed(self, idx: Tensor, start: int, cache: Cache | None) -> Tensor:
         embedded = x = self.token_embedding(idx)  # (B, T, C)
         if self.previous is not None:
-            before = cache.last_embedding if cache is not None and cache.last_embedding is not None else None
+            before = cache.last_embedding if cache is not None else None
             if before is None:
                 before = torch.zeros_like(embedded[:, :1])  # the first token of a window has none before it
             x = x + self.previous * torch.cat((before, embedded[:, :-1]), dim=1)
