@@ -69,6 +69,7 @@ def configs(draw: st.DrawFn) -> RunConfig:
     v["min_lr"] = min(v["min_lr"], v["learning_rate"])
     if not v["head"]:
         v |= {"attention": False, "feed_forward": False, "mix_previous": False, "position": "none", "norm": "none"}
+        v["embd_dropout"] = False
     if not v["output_projection"]:
         v["ffn_mult"] = 1.0
     v["zero_init"] = v["zero_init"] and v["residual"]
@@ -193,9 +194,11 @@ class TestRefusals:
     @pytest.mark.parametrize(
         ("values", "field", "words"),
         [
-            ({"n_embd": 100, "n_head": 3}, "n_embd", "99 or 102 would be, or n_head = 2 with n_embd = 100"),
-            ({"n_embd": 2, "n_head": 4}, "n_embd", "4 would be"),
-            ({"n_embd": 65536, "n_head": 1000}, "n_embd", "65000 would be, or n_head = 1024"),
+            ({"n_embd": 100, "n_head": 3}, "n_embd", "96 or 102 would be, or n_head = 2 with n_embd = 100"),
+            ({"n_embd": 2, "n_head": 4}, "n_embd", "8 would be, or n_head = 1"),
+            ({"n_embd": 2, "n_head": 4, "position": "learned"}, "n_embd", "4 would be, or n_head = 2"),
+            ({"n_embd": 130, "n_head": 4}, "n_embd", "128 or 136 would be, or n_head = 5"),
+            ({"n_embd": 65536, "n_head": 1000}, "n_embd", "64000 would be, or n_head = 1024"),
             (
                 {"n_embd": 12, "n_head": 4, "position": "rotary"},
                 "position",
@@ -241,17 +244,18 @@ class TestRefusals:
         assert find_faults(values)[1] == []
 
     @quick
-    @given(n_embd=st.integers(1, 65536), n_head=st.integers(1, 1024))
-    def test_what_the_rule_of_heads_proposes_is_accepted(self, n_embd: int, n_head: int) -> None:
-        values = {"n_embd": n_embd, "n_head": n_head, "position": "learned"}
+    @given(n_embd=st.integers(1, 65536), n_head=st.integers(1, 1024), position=st.sampled_from(["learned", "rotary"]))
+    def test_what_the_rule_of_heads_proposes_is_accepted(self, n_embd: int, n_head: int, position: str) -> None:
+        values = {"n_embd": n_embd, "n_head": n_head, "position": position}
         _, faults = find_faults(values)
+        faults = [fault for fault in faults if fault.field == "n_embd"]
         assert bool(faults) == (n_embd % n_head != 0)
         if faults:
-            proposed = faults[0].message.partition(": ")[2]
-            widths = [int(word) for word in proposed.partition(" would be")[0].split(" or ")]
-            heads = int(proposed.rpartition("n_head = ")[2].split()[0])
-            assert all(find_faults({**values, "n_embd": width})[1] == [] for width in widths)
-            assert find_faults({**values, "n_head": heads})[1] == []
+            widths, _, heads = faults[0].message.partition(": ")[2].partition("n_head = ")
+            proposed = [{"n_embd": int(word)} for word in widths.partition(" would be")[0].split(" or ") if word]
+            proposed += [{"n_head": int(heads.split()[0])}] if heads else []
+            assert proposed
+            assert all(find_faults({**values, **change})[1] == [] for change in proposed)
 
     @quick
     @given(

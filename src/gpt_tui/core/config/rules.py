@@ -25,14 +25,15 @@ def _heads_divide(v: dict[str, Any]) -> tuple[str, str] | None:
     n_embd, n_head = v["n_embd"], v["n_head"]
     if not v["attention"] or n_embd % n_head == 0:
         return None
-    below = n_embd - n_embd % n_head
-    near = [n for n in (below, below + n_head) if 0 < n <= (FIELDS["n_embd"].maximum or n)]
-    divisors = [n for n in range(1, min(n_embd, 1024) + 1) if n_embd % n == 0]
-    heads = min(divisors, key=lambda n: (abs(n - n_head), n))
-    return "n_embd", (
-        f"must be divisible by n_head = {n_head}: {one_of([str(n) for n in near])} would be, "
-        f"or n_head = {heads} with n_embd = {n_embd}"
-    )
+    pair = 2 if v["position"] == "rotary" else 1  # a way out that the next rule refuses would be none
+    step = n_head * pair
+    below = n_embd - n_embd % step
+    near = [str(n) for n in (below, below + step) if 0 < n <= (FIELDS["n_embd"].maximum or n)]
+    heads = [n for n in range(1, min(n_embd, 1024) + 1) if n_embd % (n * pair) == 0]
+    ways = [f"{one_of(near)} would be"] if near else []
+    if heads:
+        ways.append(f"n_head = {min(heads, key=lambda n: (abs(n - n_head), n))} with n_embd = {n_embd}")
+    return "n_embd", f"must be divisible by n_head = {n_head}: {', or '.join(ways)}"
 
 
 def _rotary_pairs(v: dict[str, Any]) -> tuple[str, str] | None:
@@ -52,7 +53,7 @@ def _rotary_pairs(v: dict[str, Any]) -> tuple[str, str] | None:
 def _table_stands_alone(v: dict[str, Any]) -> tuple[str, str] | None:
     if v["head"]:
         return None
-    present = [f"{name} to false" for name in ("attention", "feed_forward", "mix_previous") if v[name]]
+    present = [f"{name} to false" for name in ("attention", "feed_forward", "mix_previous", "embd_dropout") if v[name]]
     present += [f"{name} to none" for name in ("position", "norm") if v[name] != "none"]
     if not present:
         return None
@@ -77,8 +78,8 @@ def _zero_is_passed_by(v: dict[str, Any]) -> tuple[str, str] | None:
     if parts == 0 or (parts == 1 and v["tied_head"]):  # a tied head starts at random, and moves a single part
         return None
     return "zero_init", (
-        "a projection that starts at zero passes nothing on, and without a residual stream nothing would ever be "
-        "learned: set this to false, or residual to true"
+        "a projection that starts at zero passes nothing on, and without a residual stream hardly anything would ever "
+        "be learned: set this to false, or residual to true"
     )
 
 
@@ -105,9 +106,11 @@ def _floor_below_peak(v: dict[str, Any]) -> tuple[str, str] | None:
 
 
 RULES = (
-    Rule(("n_embd", "n_head", "attention"), _heads_divide),
+    Rule(("n_embd", "n_head", "attention", "position"), _heads_divide),
     Rule(("position", "n_embd", "n_head", "attention"), _rotary_pairs),
-    Rule(("head", "attention", "feed_forward", "mix_previous", "position", "norm"), _table_stands_alone),
+    Rule(
+        ("head", "attention", "feed_forward", "mix_previous", "embd_dropout", "position", "norm"), _table_stands_alone
+    ),
     Rule(("ffn_mult", "feed_forward", "output_projection"), _inner_width_fits),
     Rule(
         ("zero_init", "residual", "output_projection", "attention", "feed_forward", "n_layer", "tied_head"),
