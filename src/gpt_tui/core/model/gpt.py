@@ -98,6 +98,7 @@ class SelfAttention(nn.Module):
         if cache is not None and start > 0 and T > 1:
             mask = torch.ones(T, start + T, dtype=torch.bool, device=x.device).tril(start)
         p = self.dropout.p if self.training else 0.0
+        # softmax(q kᵀ / √D, later tokens masked) v, in one call that need not keep the (T, T) weights
         y = F.scaled_dot_product_attention(q, k, v, mask, dropout_p=p, is_causal=start == 0 and T > 1)
         out: Tensor = self.dropout(self.proj(y.transpose(1, 2).reshape(B, T, C)))  # (B, T, C)
         return out
@@ -226,13 +227,15 @@ class GPT(nn.Module):
     def _init_weights(self, generator: torch.Generator | None) -> None:
         config = self.config
         for name, module in self.named_modules():
-            if isinstance(module, nn.Embedding):
+            if module is self.token_embedding and config.tied_head:
+                self._init_matrix(module.weight, False, generator)  # as a head begins, or its logits would be far off
+            elif isinstance(module, nn.Embedding):
                 module.weight.normal_(0.0, 1.0 if config.init == "torch" else 0.02, generator=generator)
             elif isinstance(module, nn.Linear):
                 ends_part = name.endswith(".proj")
                 tied = module is self.head and config.tied_head
                 if not tied:
-                    self._init_matrix(module, ends_part, generator)
+                    self._init_matrix(module.weight, ends_part, generator)
                 if module.bias is not None and config.init == "torch":
                     bound = 1 / math.sqrt(module.in_features)
                     module.bias.uniform_(-bound, bound, generator=generator)
@@ -242,13 +245,14 @@ class GPT(nn.Module):
                     for p in module.parameters():  # a bias too, or the block would begin as adding it
                         p.zero_()
 
-    def _init_matrix(self, linear: nn.Linear, ends_part: bool, generator: torch.Generator | None) -> None:
+    def _init_matrix(self, weight: Tensor, ends_part: bool, generator: torch.Generator | None) -> None:
+        """weight: (out, in)."""
         if self.config.init == "torch":
-            bound = 1 / math.sqrt(linear.in_features)
-            linear.weight.uniform_(-bound, bound, generator=generator)
+            bound = 1 / math.sqrt(weight.size(1))
+            weight.uniform_(-bound, bound, generator=generator)
             return
         deviation = 0.02
-        if self.config.init == "gpt2" and ends_part:
+        if self.config.init == "gpt2" and ends_part and self.config.residual:
             # Each part adds to the residual stream; GPT-2 keeps the sum's deviation where it was.
             deviation /= math.sqrt(len(self.blocks) * (self.config.attention + self.config.feed_forward))
-        linear.weight.normal_(0.0, deviation, generator=generator)
+        weight.normal_(0.0, deviation, generator=generator)
