@@ -139,3 +139,39 @@ def test_cores_are_not_counted_where_no_time_is_told() -> None:
         raise AssertionError
 
     assert count_cost(NANOGPT.replace(device="cuda"), None, None, count).seconds is None
+
+
+# The whole run ---------------------------------------------------------------------------------------------------
+
+
+def in_all(facts: DatasetFacts | None = None, **fields: Any) -> float:
+    counted = cost(NANOGPT.replace(**fields), facts)
+    assert counted.in_all is not None
+    return counted.in_all
+
+
+def test_a_run_takes_its_steps_and_the_looking_besides() -> None:
+    counted = cost(NANOGPT)
+    assert counted.seconds is not None
+    assert 1 < in_all() / (2000 * counted.seconds) < 1.2
+    batch = counted.seconds / 3  # forward alone, a third of what a step takes
+    more = in_all(eval_iters=200) - in_all(eval_iters=100)
+    assert more == pytest.approx(9 * 2 * 100 * batch, rel=0.05)  # nine evaluations of 2,000 steps, on two splits
+    often = in_all(eval_interval=100) - in_all(eval_interval=200)
+    assert often > 10 * 2 * 20 * batch
+    assert in_all(max_new_tokens=3000) > in_all(max_new_tokens=300)
+
+
+def test_an_evaluation_on_the_whole_split_is_judged_by_the_split_s_size() -> None:
+    small = DatasetFacts("small", "0" * 64, 20_000, 65, 18_000, 2_000)
+    large = DatasetFacts("large", "0" * 64, 10**9, 65, 9 * 10**8, 10**8)
+    assert in_all(small, eval_iters=0) < in_all(SHAKESPEARE, eval_iters=0) < in_all(large, eval_iters=0)
+    larger = DatasetFacts("larger", "0" * 64, 10**10, 65, 9 * 10**9, 10**9)
+    assert in_all(large, eval_iters=0) == in_all(larger, eval_iters=0)  # a million tokens at most
+
+
+def test_the_short_preset_is_mostly_evaluation() -> None:
+    short = cost(PRESETS["shakespeare-1x1-short"].config())
+    assert short.seconds is not None
+    assert short.in_all is not None
+    assert short.in_all > 3 * 100 * short.seconds

@@ -6,21 +6,29 @@ machine (`Pace`), and what is near that run in size is then told with its help.
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from gpt_tui.core import shapes
 from gpt_tui.core.config import DatasetFacts, ModelConfig, RunConfig
+from gpt_tui.core.shapes import FLOAT
 
+WHOLE_SPLIT_LIMIT = 1_000_000  # tokens; a larger validation split is judged by this many from its beginning
+TRAIN_SHARE_LIMIT = 100_000  # tokens of the training split that stand for it beside a whole validation split
 CHARACTERS = 65  # of Tiny Shakespeare: assumed until a dataset is known
 BYTES = 256
+_SHAKESPEARE = (1_003_854, 111_540)  # tokens of its training and validation splits
 
 # Fitted to eleven presets, with one thread and with two, on a 2-core AMD EPYC machine with AVX-512 and bfloat16.
 _SECONDS_A_STEP = 1.5e-4
 _SECONDS_A_CALL = 4e-5  # of each step of the walk, forward, backward and in the optimizer
 _FLOPS_PER_CORE = 130e9
 _BFLOAT16_GAIN = 3.5
+_SECONDS_A_TOKEN = 5e-5  # of a sample, which is made one token at a time
+_SECONDS_A_TOKEN_S_CALL = 8e-6  # for each step of the walk
+_WEIGHTS_READ = 2e10  # bytes a second
 _REMEMBERED_PER_CORE = 1.2e9  # bytes a second that are written in the forward pass and read again in the backward pass
 
 
@@ -37,8 +45,8 @@ class Cost:
     """What a configuration takes.
 
     memory: bytes while training. flops, tokens: of one optimizer step. epochs: how often it reads its training split;
-    None where that is not known. seconds: of one step; None where nothing is known of the device. pace: the run that
-    the time is judged by, None for an estimate.
+    None where that is not known. seconds: of one step; None where nothing is known of the device. in_all: seconds of
+    the whole run, its evaluations and samples included. pace: the run that the time is judged by, None for an estimate.
     """
 
     vocab_size: int
@@ -49,6 +57,7 @@ class Cost:
     tokens: int
     epochs: float | None
     seconds: float | None
+    in_all: float | None
     pace: Pace | None
 
 
@@ -64,9 +73,11 @@ def count_cost(
     known = facts is not None or vocab_size is not None or is_bytes
     V = facts.vocab_size if facts else vocab_size or (BYTES if is_bytes else CHARACTERS)
     read = config.tokens_per_step * config.training.max_iters
-    estimate = None
+    seconds = in_all = None
     if pace or config.training.device in ("auto", "cpu"):
-        estimate = estimate_seconds(config, V, cores()) * (pace.ratio if pace else 1)
+        ratio = pace.ratio if pace else 1
+        seconds = estimate_seconds(config, V, cores()) * ratio
+        in_all = config.training.max_iters * seconds + ratio * estimate_looking(config, V, cores(), facts)
     return Cost(
         vocab_size=V,
         vocab_known=known,
@@ -75,20 +86,40 @@ def count_cost(
         flops=shapes.step_flops(config, V),
         tokens=config.tokens_per_step,
         epochs=read / facts.train_tokens if facts and facts.train_tokens else None,
-        seconds=estimate,
+        seconds=seconds,
+        in_all=in_all,
         pace=pace,
     )
 
 
 def estimate_seconds(config: RunConfig, vocab_size: int, cores: int) -> float:
     """Seconds that an optimizer step would take on a CPU, with as many threads as asked for, or as it has cores."""
+    return _SECONDS_A_STEP + config.training.gradient_accumulation_steps * _seconds_a_batch(config, vocab_size, cores)
+
+
+def estimate_looking(config: RunConfig, vocab_size: int, cores: int, facts: DatasetFacts | None) -> float:
+    """Seconds that a run's evaluations and samples would take on a CPU. facts: None stands for Tiny Shakespeare."""
+    training, model = config.training, config.model
+    forward = _seconds_a_batch(config, vocab_size, cores) / 3  # backward costs twice as much again
+    train_tokens, val_tokens = (facts.train_tokens, facts.val_tokens) if facts else _SHAKESPEARE
+    judged = min(train_tokens, TRAIN_SHARE_LIMIT) + min(val_tokens, WHOLE_SPLIT_LIMIT)
+    whole = judged / (training.batch_size * model.block_size)  # batches
+    looks = 1 + math.ceil(training.max_iters / training.eval_interval)
+    batches = looks * (2 * training.eval_iters or whole) + whole  # the end is judged on the whole split
+    calls = sum(step.times for step in shapes.walk(model, vocab_size).steps)
+    a_token = _SECONDS_A_TOKEN + _SECONDS_A_TOKEN_S_CALL * calls
+    a_token += FLOAT * shapes.parameters(model, vocab_size) / _WEIGHTS_READ
+    return batches * forward + looks * config.sampling.max_new_tokens * a_token
+
+
+def _seconds_a_batch(config: RunConfig, vocab_size: int, cores: int) -> float:
+    """Forward and backward."""
     training = config.training
     batch = shapes.walk(config.model, vocab_size, training.batch_size)
     threads = cores if training.threads == "auto" else training.threads
     speed = _FLOPS_PER_CORE * threads * (_BFLOAT16_GAIN if _uses_bfloat16(training.dtype, config.model) else 1)
     calls = sum(step.times for step in batch.steps)
-    once = _SECONDS_A_CALL * calls + 6 * batch.multiply_adds / speed + batch.memory / (_REMEMBERED_PER_CORE * threads)
-    return _SECONDS_A_STEP + training.gradient_accumulation_steps * once
+    return _SECONDS_A_CALL * calls + 6 * batch.multiply_adds / speed + batch.memory / (_REMEMBERED_PER_CORE * threads)
 
 
 def _uses_bfloat16(dtype: str, model: ModelConfig) -> bool:

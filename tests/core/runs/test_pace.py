@@ -43,7 +43,7 @@ class Made:
         name: str,
         ratio: float = 2.0,
         *,
-        steps: int = 20,
+        steps: int = 40,
         record: dict[str, Any] | None = None,
         events: list[Event] | None = None,
         **fields: Any,
@@ -83,17 +83,23 @@ def test_a_run_says_how_far_the_estimate_is_off(shelf: Shelf, made: Made) -> Non
 
 
 def test_a_run_of_another_configuration_speaks_for_this_one_by_its_ratio(shelf: Shelf, made: Made) -> None:
-    made.run("deeper", 2.0, n_layer=6, n_embd=256, gradient_accumulation_steps=4)
-    assert found(shelf, n_layer=1) == ("deeper", 2.0)
+    made.run("deeper", 2.0, n_layer=4, gradient_accumulation_steps=2)
+    assert found(shelf, n_layer=2) == ("deeper", 2.0)
 
 
 def test_the_run_whose_steps_cost_most_nearly_as_much_is_taken(shelf: Shelf, made: Made) -> None:
-    made.run("small", 1.0, n_layer=1, n_embd=32)
-    made.run("medium", 2.0)
-    made.run("large", 3.0, n_layer=8, n_embd=512)
-    assert found(shelf, n_embd=16, n_layer=1) == ("small", 1.0)
-    assert found(shelf, n_layer=3) == ("medium", 2.0)
-    assert found(shelf, n_layer=12, n_embd=768) == ("large", 3.0)
+    made.run("small", 1.0, n_layer=1)
+    made.run("medium", 2.0, n_layer=3)
+    made.run("large", 3.0, n_layer=8)
+    assert found(shelf, n_layer=1, n_embd=64) == ("small", 1.0)
+    assert found(shelf, n_layer=4) == ("medium", 2.0)
+    assert found(shelf, n_layer=12) == ("large", 3.0)
+
+
+def test_a_run_whose_steps_cost_far_more_or_less_says_nothing(shelf: Shelf, made: Made) -> None:
+    made.run("tiny", 9.0, n_layer=1, n_embd=8)
+    assert found(shelf) is None
+    assert found(shelf, n_layer=1, n_embd=16) == ("tiny", 9.0)
 
 
 def test_of_runs_that_cost_the_same_the_newest_is_taken(shelf: Shelf, made: Made) -> None:
@@ -139,7 +145,7 @@ def test_a_number_of_threads_that_is_asked_for_is_judged_by_runs_with_as_many(sh
 
 
 def test_a_few_steps_say_nothing_yet(shelf: Shelf, made: Made) -> None:
-    made.run("just-begun", steps=4)
+    made.run("just-begun", steps=29)
     assert found(shelf) is None
 
 
@@ -152,7 +158,7 @@ def test_a_run_without_a_log_says_nothing(shelf: Shelf, made: Made) -> None:
 def test_one_slow_step_among_many_counts_for_nothing(shelf: Shelf, made: Made) -> None:
     config = RunConfig()
     usual = estimate_seconds(config, V, CORES)
-    made.run("hiccup", events=[step(config, n, 1000 * usual if n == 9 else usual) for n in range(1, 16)])
+    made.run("hiccup", events=[step(config, n, 1000 * usual if n == 9 else usual) for n in range(1, 46)])
     assert found(shelf) == ("hiccup", 1.0)
 
 
@@ -168,7 +174,7 @@ def test_evaluations_and_samples_between_steps_do_not_hide_them(shelf: Shelf, ma
     config = RunConfig()
     usual = estimate_seconds(config, V, CORES)
     events: list[Event] = []
-    for n in range(1, 11):
+    for n in range(1, 41):
         events += [
             step(config, n, usual),
             Eval(step=n, train_loss=2.0, val_loss=2.0, whole_split=False, best=True),
@@ -179,28 +185,28 @@ def test_evaluations_and_samples_between_steps_do_not_hide_them(shelf: Shelf, ma
 
 def test_a_batch_size_that_was_edited_meanwhile_makes_a_run_say_nothing(shelf: Shelf, made: Made) -> None:
     before, after = RunConfig(), RunConfig().replace(batch_size=48)
-    base = 10 * before.tokens_per_step
+    base = 40 * before.tokens_per_step
     later = [
-        step(after, n, 0.1).model_copy(update={"step": 10 + n, "tokens": base + n * after.tokens_per_step})
-        for n in range(1, 11)
+        step(after, n, 0.1).model_copy(update={"step": 40 + n, "tokens": base + n * after.tokens_per_step})
+        for n in range(1, 41)
     ]
-    made.run("edited", events=[*(step(before, n, 0.01) for n in range(1, 11)), *later])
+    made.run("edited", events=[*(step(before, n, 0.01) for n in range(1, 41)), *later])
     assert found(shelf) is None
 
 
 def test_a_run_that_went_on_from_a_checkpoint_speaks_again(shelf: Shelf, made: Made) -> None:
     config = RunConfig()
     usual = estimate_seconds(config, V, CORES)
-    again = [step(config, n, usual) for n in range(6, 16)]
-    gone_on = Continued(step=5, path="/somewhere", created="2026-11-20T15:00:00Z")
-    made.run("resumed", events=[*(step(config, n, usual) for n in range(1, 9)), gone_on, *again])
+    again = [step(config, n, usual) for n in range(36, 46)]
+    gone_on = Continued(step=35, path="/somewhere", created="2026-11-20T15:00:00Z")
+    made.run("resumed", events=[*(step(config, n, usual) for n in range(1, 39)), gone_on, *again])
     assert found(shelf) == ("resumed", 1.0)
 
 
 def test_a_half_written_last_line_is_left_alone(shelf: Shelf, made: Made) -> None:
     config = made.run("live", 2.0)
     with made.log("live").open("ab") as log:
-        log.write(step(config, 21, 1e-9).to_json().encode()[:60])
+        log.write(step(config, 41, 1e-9).to_json().encode()[:60])
     assert found(shelf) == ("live", 2.0)
 
 
@@ -226,7 +232,7 @@ def test_a_stranger_s_line_in_a_log_has_no_speed(shelf: Shelf, made: Made, line:
 def test_a_speed_that_is_none_says_nothing(shelf: Shelf, made: Made, speed: float) -> None:
     config = RunConfig()
     made.run(
-        "odd", events=[step(config, n, None).model_copy(update={"tokens_per_second": speed}) for n in range(1, 11)]
+        "odd", events=[step(config, n, None).model_copy(update={"tokens_per_second": speed}) for n in range(1, 41)]
     )
     assert found(shelf) is None
 

@@ -17,11 +17,13 @@ from gpt_tui.core.runs.shelf import Shelf
 
 _NEWEST = 20  # runs that are looked at
 _TAIL = 32 << 10  # bytes of a log's end: some hundred steps
-_FEWEST = 5  # steps that say something
+_FEWEST = 30  # steps that say something: the first ones still start things up
+_NEAREST = math.log(8)  # a run whose steps cost eight times as much, or an eighth, says nothing
 
 
 def find_pace(shelf: Shelf, config: RunConfig, vocab_size: int, cpu: str, cores: int) -> Pace | None:
-    """The pace of the run, among the newest of this machine and device, whose steps cost most nearly as much.
+    """The pace of the run, among the newest of this machine and device, whose steps cost most nearly as much,
+    and not more than eight times as much or an eighth.
 
     cpu: this machine's processor, as runs record it. None where no run says anything. Raises GptTuiError where the
     shelf cannot be read.
@@ -37,7 +39,9 @@ def find_pace(shelf: Shelf, config: RunConfig, vocab_size: int, cpu: str, cores:
         if (seconds := _seconds_a_step(run)) is None:
             continue
         estimated = estimate_seconds(done, record.dataset.vocab_size, record.threads)
-        found.append((abs(math.log(wanted / estimated)), Pace(seconds / estimated, run.name)))
+        distance = abs(math.log(wanted / estimated))
+        if distance <= _NEAREST:
+            found.append((distance, Pace(seconds / estimated, run.name)))
     return min(found, key=lambda pair: pair[0])[1] if found else None
 
 

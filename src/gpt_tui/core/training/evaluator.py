@@ -9,12 +9,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from gpt_tui.core.cost import TRAIN_SHARE_LIMIT, WHOLE_SPLIT_LIMIT
 from gpt_tui.core.data import Dataset, sample_batch, windows
 from gpt_tui.core.model import GPT
 from gpt_tui.core.randomness import make_stream
-
-WHOLE_SPLIT_LIMIT = 1_000_000  # tokens; a larger validation split is judged by this many from its beginning
-TRAIN_SHARE_LIMIT = 100_000  # tokens of the training split that stand for it beside a whole validation split
 
 Batch = tuple[np.ndarray, np.ndarray]
 

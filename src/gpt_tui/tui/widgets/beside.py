@@ -120,8 +120,8 @@ class Beside(Container):
         changed = len(form.changed())
         unlike = f"{changed} changed" if changed else f"as {form.preset}"
         name = form.facts.name if form.facts else ""
-        steps, width = form.values["max_iters"], self.cost_pane.scrollable_content_region.width
-        self.cost_pane.set_text(field_help.of_cost(cost, steps, name, unlike, told.faults, width, told.brief))
+        width = self.cost_pane.scrollable_content_region.width
+        self.cost_pane.set_text(field_help.of_cost(cost, name, unlike, told.faults, width, told.brief))
 
     def _draw_changes(self) -> None:
         self.changes_pane.set_title("what is set", "y copies the command")

@@ -101,9 +101,7 @@ def _own_parameters(name: str) -> int:
     return shapes.parameters(preset.config().model, preset.vocab_size)
 
 
-def of_cost(
-    cost: Cost, max_iters: int, name: str, unlike: str, faults: Sequence[Fault], width: int, brief: bool
-) -> Content:
+def of_cost(cost: Cost, name: str, unlike: str, faults: Sequence[Fault], width: int, brief: bool) -> Content:
     """What a configuration takes, and why it cannot start where there are faults.
 
     name: of its dataset. unlike: how far it is from its preset, in words.
@@ -116,8 +114,8 @@ def of_cost(
     if brief:
         first = [f"{count} parameters", memory, f"{flops}, {figures.count(cost.tokens)} tokens a step"]
         second = ["time unknown until a run has been seen here", epochs, unlike]
-        if cost.seconds is not None:
-            second[0] = f"{about}{_step_time(cost.seconds)} a step, {figures.duration(cost.seconds * max_iters)} in all"
+        if cost.seconds is not None and cost.in_all is not None:
+            second[0] = f"{about}{_step_time(cost.seconds)} a step, {figures.duration(cost.in_all)} in all"
             second.insert(1, basis if cost.pace else "")
         return _lines(_fitting(first, width), _of_faults(faults) or _fitting(filter(None, second), width))
     exact = width >= _EXACT
@@ -132,7 +130,7 @@ def of_cost(
         rows.append(("time", "unknown until a run has been seen here"))
     else:
         rows.append(("time", f"{about}{_step_time(cost.seconds)} a step"))
-        rows.append(("in all", f"{figures.duration(cost.seconds * max_iters)}, {basis}"))
+        rows.append(("in all", f"{figures.duration(cost.in_all)}, {basis}"))
     rows += [("reads", f"{epochs} of {one_line(name)}")] if epochs else []
     listed = _facts([*rows, ("preset", unlike)], width)
     return _lines(_of_faults(faults), listed) if faults else listed
