@@ -62,7 +62,7 @@ class TestShapesAsText:
         config = PRESETS["nanogpt-cpu"].config()
         lines = of_walk(walk(config.model, 65, 12), 130).plain.splitlines()
         (line,) = [line for line in lines if line.startswith("queries, keys, values")]
-        assert "q, k, v = Wqkv x" in line
+        assert "q, k, v = Wqkv u" in line
         assert line.index("(3,B,H,T,D)") < line.index("(3,12,4,64,32)")
         assert "49,152" in line  # 3 × 128 × 128
         assert [line for line in lines if line.startswith("block")] == ["block × 4, figures of one"]

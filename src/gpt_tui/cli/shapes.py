@@ -15,7 +15,7 @@ from gpt_tui.console import Console, Output, show_count, show_duration, show_siz
 from gpt_tui.core.config import FIELDS, Resolved, RunConfig
 from gpt_tui.core.cost import BYTES, CHARACTERS, Cost, Pace, count_cost
 from gpt_tui.core.device import processor_name, resolve_threads
-from gpt_tui.core.errors import GptTuiError, Refusal
+from gpt_tui.core.errors import Fault, GptTuiError, Refusal
 from gpt_tui.core.presets import DEFAULT, PRESETS, Preset
 from gpt_tui.core.shapes import Walk, walk
 
@@ -46,6 +46,8 @@ class Shapes:
 def run(arguments: Arguments, console: Console) -> int:
     """Obey `shapes`. Raises Refusal with everything that is wrong."""
     runs_dir = find_runs_dir(arguments)
+    if "json" in arguments and "drawing" in arguments:
+        arguments.faults.append(Fault("--drawing", None, "cannot be given with --json: it is text"))
     given = arguments.count("vocab-size", 0, _MOST_VOCABULARY)
     resolved = _resolve(arguments)
     config = resolved.config
@@ -132,7 +134,6 @@ def _find_pace(runs_dir: Path, config: RunConfig, vocab_size: int, cores: int, c
 def as_record(found: Shapes) -> dict[str, Any]:
     """What `--json` prints."""
     config, cost, walked = found.config, found.cost, found.walk
-    seconds = cost.seconds
     return {
         "preset": found.preset.name,
         "vocab_size": found.vocabulary.size,
@@ -159,8 +160,8 @@ def as_record(found: Shapes) -> dict[str, Any]:
         "training_bytes": cost.memory,
         "tokens_per_step": cost.tokens,
         "flops_per_step": cost.flops,
-        "seconds_per_step": seconds,
-        "seconds": None if seconds is None else seconds * config.training.max_iters,
+        "seconds_per_step": cost.seconds,
+        "seconds": cost.in_all,
         "pace_run": cost.pace.run if cost.pace else None,
     }
 
@@ -193,29 +194,35 @@ def _heading(found: Shapes, output: Output) -> str:
 
 
 def _totals(found: Shapes, output: Output) -> str:
-    walked, cost = found.walk, found.cost
+    walked, cost, model = found.walk, found.cost, found.config.model
     batches = found.config.training.gradient_accumulation_steps
     tokens = f"{cost.tokens:,} tokens" + (f" in {batches:,} batches" if batches > 1 else "")
     work = f"{show_count(cost.flops)} floating-point operations, forward and backward"
+    memory = f"{show_size(walked.memory)} kept for the backward pass, {show_size(cost.memory)} in all while training"
+    if model.attention and not model.dropout:
+        memory += "; attention's T × T weights are computed in tiles, and not kept"
     rows = {
         "parameters": f"{walked.parameters:,}",
-        "memory": f"{show_size(walked.memory)} of activations, {show_size(cost.memory)} in all while training",
+        "memory": memory,
         "multiply-adds": f"{show_count(walked.multiply_adds)} forward, for a batch",
         "a step": f"{tokens}, {work}",
         "time": _time(found),
     }
     if not walked.multiply_adds:
         rows |= {"multiply-adds": "none: a table is only looked up", "a step": tokens}
-    return "\n".join(output.bold(label.ljust(_LEFT)) + hang(text, _LEFT, output) for label, text in rows.items())
+    return "\n".join(
+        output.bold(label.ljust(_LEFT)) + hang(plain(text, output), _LEFT, output) for label, text in rows.items()
+    )
 
 
 def _time(found: Shapes) -> str:
     seconds, pace, training = found.cost.seconds, found.cost.pace, found.config.training
-    if seconds is None:
+    in_all = found.cost.in_all
+    if seconds is None or in_all is None:
         return f"not known: no run here has used the device {training.device} yet"
-    source = f"as run {pace.run} went here" if pace else "estimated"
-    steps = training.max_iters
-    return f"{_step_time(seconds)} a step, {_long(seconds * steps)} for {steps:,} steps; {source}"
+    source = f"as run {pace.run} went here" if pace else "estimated for this machine's CPU"
+    steps = f"{training.max_iters:,} steps, their evaluations and samples"
+    return f"{_step_time(seconds)} a step, {_long(in_all)} for {steps}; {source}"
 
 
 def _step_time(seconds: float) -> str:

@@ -8,7 +8,7 @@ from itertools import groupby
 
 from gpt_tui.console import Column, Output, display_width, show_count, show_size, table, wrap
 from gpt_tui.core.config import ModelConfig
-from gpt_tui.core.drawing import Span, draw
+from gpt_tui.core.drawing import WIDTH, Span, draw
 from gpt_tui.core.shapes import LETTERS, Step, Walk
 
 _INDENT = "  "
@@ -164,6 +164,8 @@ def _meaning(letter: str, walk: Walk, vocabulary: str) -> str:
 
 def picture(model: ModelConfig, vocab_size: int, output: Output) -> str:
     """The drawing of the architecture, in ASCII where the output has no box drawing."""
+    if output.width < WIDTH:
+        return wrap(f"The drawing needs {WIDTH} columns.", output.width)
     lines = draw(model, vocab_size)
     if not output.can_show("".join(span.text for line in lines for span in line)):
         lines = draw(model, vocab_size, ascii=True)

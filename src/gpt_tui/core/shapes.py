@@ -162,6 +162,15 @@ class _Walker:
         yield from before
         yield _with_memory(last, last.memory + stream)
 
+    @property
+    def _input(self) -> str:
+        """What a part is given: the stream, or its norm."""
+        return "x" if self.model.norm == "none" else "u"
+
+    def _ends(self, name: str, last: bool = True) -> str:
+        """What a part's result is called: without a residual stream its last one is the new x."""
+        return "x" if last and not self.model.residual else "y" if last else name
+
     def norm(self, name: str) -> Iterator[Step]:
         model, C = self.model, self.letters["C"]
         if model.norm == "none":
@@ -171,7 +180,7 @@ class _Walker:
         memory = self.bytes("B T C") + (2 if layer else 1) * self.bytes("B T")
         if model.norm_weight and not layer:
             memory += self.bytes("B T C")  # the gain's gradient needs what was multiplied by it
-        yield self.step(name, f"{'LayerNorm' if layer else 'RMSNorm'}(x)", "B T C", parameters=gains, memory=memory)
+        yield self.step(name, f"u = {'LayerNorm' if layer else 'RMSNorm'}(x)", "B T C", parameters=gains, memory=memory)
 
     def attention(self) -> Iterator[Step]:
         model, letters = self.model, self.letters
@@ -180,7 +189,7 @@ class _Walker:
         yield from self.norm("norm")
         yield self.step(
             "queries, keys, values",
-            "q, k, v = Wqkv x",
+            f"q, k, v = Wqkv {self._input}" + (" + b" if model.qkv_bias else ""),
             "3 B H T D",
             parameters=3 * C * C + (3 * C if model.qkv_bias else 0),
             multiply_adds=3 * B * T * C * C,
@@ -210,7 +219,7 @@ class _Walker:
         yield self.step("attention weights", "softmax(scores)", "B H T T", memory=weights)
         yield self.step(
             "attended values",
-            "weights v, heads side by side",
+            f"{self._ends('a', not model.output_projection)} = weights v, heads side by side",
             "B T C",
             multiply_adds=B * T * T * C,
             memory=result * heads,
@@ -225,20 +234,26 @@ class _Walker:
         yield from self.norm("norm")
         yield self.step(
             "feed-forward",
-            "h = W1 x",
+            f"h = W1 {self._input}" + (" + b" if model.bias else ""),
             "B T 2F" if gated else "B T F",
             parameters=C * expanded + (expanded if model.bias else 0),
             multiply_adds=N * C * expanded,
             memory=0 if model.activation in ("relu", "relu2") else self.bytes("B T F") * (2 if gated else 1),
         )
-        formulas = {"relu": "max(h, 0)", "relu2": "max(h, 0)²", "swiglu": "SiLU(gate) · h"}
+        formulas = {
+            "relu": "max(h, 0)",
+            "relu2": "max(h, 0)²",
+            "gelu": "h Φ(h)",
+            "gelu_tanh": "h Φ(h), nearly",
+            "swiglu": "SiLU(gate) · h",
+        }
         names = {"relu": "ReLU", "relu2": "ReLU²", "gelu": "GELU", "gelu_tanh": "GELU (tanh)", "swiglu": "SwiGLU"}
         kept = self._is_remembered + (model.activation in ("relu2", "swiglu"))
         if model.activation == "relu":
             kept = 1
         yield self.step(
             names[model.activation],
-            formulas.get(model.activation, "h Φ(h)"),
+            f"{self._ends('h', not model.output_projection)} = {formulas[model.activation]}",
             "B T F",
             memory=kept * self.bytes("B T F"),
         )
@@ -256,14 +271,14 @@ class _Walker:
         if model.output_projection:
             yield self.step(
                 name,
-                "y = Wo y" if inner == "C" else "y = W2 h",
+                f"{self._ends('y')} = {'Wo a' if inner == 'C' else 'W2 h'}" + (" + b" if model.bias else ""),
                 "B T C",
                 parameters=wide * C + (C if model.bias else 0),
                 multiply_adds=N * wide * C,
                 memory=0 if model.residual else self.bytes("B T C"),
             )
         if model.dropout:
-            yield self.step("dropout", "some of y set to 0", "B T C", memory=self.bytes("B T C"))
+            yield self.step("dropout", "some of it set to 0", "B T C", memory=self.bytes("B T C"))
         if model.residual:
             yield self.step("residual stream", "x = x + y", "B T C", memory=self.bytes("B T C"))
 
@@ -275,7 +290,7 @@ class _Walker:
         yield from self.norm("final norm")
         yield self.step(
             "head",
-            "logits = Eᵀ x" if model.tied_head else "logits = W x",
+            f"logits = {'E' if model.tied_head else 'W'} {self._input}" + (" + b" if model.head_bias else ""),
             "B T V",
             parameters=(0 if model.tied_head else C * V) + (V if model.head_bias else 0),
             multiply_adds=N * C * V,
