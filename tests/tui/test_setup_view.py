@@ -89,7 +89,7 @@ class TestReading:
             await go(pilot, app, "n_head")
             await pilot.press("l")
             await settled(pilot)
-            assert "✕ must be divisible by n_head = 5: 125 or 130 would be" in app.shown("n_embd")[1]
+            assert "✕ must be divisible by n_head = 5: 120 or 130 would be" in app.shown("n_embd")[1]
             assert app.setup.config is None
             assert [fault.field for fault in app.setup.faults] == ["n_embd"]
             assert "cannot start: n_embd" in app.text

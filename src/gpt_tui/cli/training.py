@@ -218,7 +218,7 @@ def _why_fixed(spec: FieldSpec, fork: bool) -> str | None:
         return None
     if not fork:
         return "needs a new run: it cannot change in a run that has begun"
-    return "cannot change in a fork: the weights it starts from would not fit" if spec.section == "model" else None
+    return "cannot change in a fork: it goes on with the same model" if spec.section == "model" else None
 
 
 def open_stdin(what: str) -> BinaryIO:

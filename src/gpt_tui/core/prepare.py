@@ -361,7 +361,7 @@ def _fork(plan: Plan, shelf: Shelf, spec: str, show: Show, should_stop: Callable
 
 def _forked_config(old: RunConfig, edits: Any) -> RunConfig:
     faults = [
-        Fault(name, str(value), "cannot change in a fork: the weights it starts from would not fit")
+        Fault(name, str(value), "cannot change in a fork: it goes on with the same model")
         for name, value in edits.items()
         if name in FIELDS and FIELDS[name].section == "model" and not FIELDS[name].live
         if value != old.get(name) and str(value) != FIELDS[name].show(old.get(name))

@@ -299,7 +299,7 @@ PRESETS: dict[str, Preset] = {
                 "eval_iters": 200,
             },
         ),
-        _gpt2("gpt2", "GPT-2 small: days on eight A100", 12, 12, 768, 6e-4),
+        _gpt2("gpt2", "GPT-2 small, to look at its shapes", 12, 12, 768, 6e-4),
         _gpt2("gpt2-medium", "GPT-2 medium, to look at its shapes", 24, 16, 1024, 3e-4),
         _gpt2("gpt2-large", "GPT-2 large, to look at its shapes", 36, 20, 1280, 2.5e-4),
         _gpt2("gpt2-xl", "GPT-2 XL, to look at its shapes", 48, 25, 1600, 2e-4),

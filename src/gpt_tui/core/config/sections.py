@@ -89,8 +89,8 @@ class ModelConfig(Section):
     )
     position: Literal["none", "learned", "rotary"] = setting(
         "rotary",
-        "How the model knows where a token stands: a learned vector a place, or rotated queries and keys (RoPE).",
-        why="The lecture and GPT-2 learn a vector for each place; rotary learns faster and costs no parameters.",
+        "How a token's place is known: a learned vector, turned queries and keys (rotary), or only the mask (none).",
+        why="The lecture and GPT-2 learn a vector a place; rotary learns faster, without parameters.",
         start="rotary; learned to follow the lecture",
     )
     mix_previous: bool = setting(
@@ -102,7 +102,7 @@ class ModelConfig(Section):
     attention: bool = setting(
         True,
         "Whether tokens look at one another: each at those before it, and at itself.",
-        why="Without it the model knows only the newest token, and can do no better than a table of letter pairs.",
+        why="Without it a token knows nothing of those before it (the last one, with mix_previous).",
         start="true; n_head = 1 for the lecture's single head",
     )
     qkv_bias: bool = setting(
@@ -126,7 +126,7 @@ class ModelConfig(Section):
     ffn_mult: float = setting(
         2.0,
         "Width of the feed-forward part, as a multiple of n_embd.",
-        why="Two thirds of a block's parameters are here at 4; 2 makes each step cheaper, which short runs repay.",
+        why="At 4, two thirds of a block's parameters are here; 2 makes steps cheaper, which short runs repay.",
         start="4; 2 for a run of a minute",
         unit="× n_embd",
         step=1,
@@ -137,7 +137,7 @@ class ModelConfig(Section):
     activation: Literal["relu", "gelu", "gelu_tanh", "relu2", "swiglu"] = setting(
         "relu2",
         "The bend in the feed-forward part.",
-        why="ReLU is the lecture's, GELU nanoGPT's, ReLU² learns a little faster and is as cheap as ReLU.",
+        why="ReLU: the lecture's; GELU: nanoGPT's; its tanh form: GPT-2's. ReLU² learns faster; SwiGLU adds a matrix.",
         start="relu2, or gelu to follow nanoGPT",
     )
     residual: bool = setting(
@@ -198,8 +198,8 @@ class ModelConfig(Section):
     zero_init: bool = setting(
         False,
         "Start the last projection of each part, and the head, at zero.",
-        why="Every block begins as doing nothing, and the untrained loss is exactly ln V.",
-        start="true",
+        why="Every block begins as doing nothing, and with a head of its own the untrained loss is exactly ln V.",
+        start="false for a short run, true for a deep model",
     )
     dropout: float = setting(
         0.0,
