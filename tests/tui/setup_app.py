@@ -56,6 +56,9 @@ class SetupApp(App[None]):
         yield self.setup
         yield Static("footer")
 
+    def on_mount(self) -> None:
+        self.setup.call_later(self.setup.arrive)
+
     def on_setup_view_edited(self, message: SetupView.Edited) -> None:
         self.edited.append((message.name, message.value))
 

@@ -270,6 +270,21 @@ async def test_view_theme_density_and_smoothing_survive_a_restart(
         assert again.screen.has_class("-compact")
 
 
+async def test_the_form_has_the_keys_when_it_is_come_back_to_after_a_scroll(
+    request_for: Callable[..., PlaygroundRequest],
+) -> None:
+    app = Playground(request_for())
+    async with app.run_test(size=(120, 40)) as pilot:
+        await pilot.press("2", "1")
+        await until(pilot, lambda: app.focused is app._train.ready_pane)
+        app.screen._refresh_layout(scroll=True)  # then Textual computes places anew for who asks, and sends no Show
+        app.action_view("setup")
+        assert not app._train.region
+        await until(pilot, lambda: app._setup is not None and app.focused is app._setup.pane, seconds=5)
+        await pilot.press("right")
+        await until(pilot, lambda: "setup · lecture-bigram" in screen_text(app))
+
+
 async def test_what_stands_beside_the_form_is_named_in_the_footer_jumped_to_copied_and_kept(
     request_for: Callable[..., PlaygroundRequest], state_dir: Path
 ) -> None:

@@ -331,6 +331,8 @@ class Playground(App[None]):
         self._switcher.current = view
         if view == "train":
             self._train.focus_first()
+        elif self._setup is not None:
+            self._setup.call_later(self._setup.arrive)  # it may not be mounted yet
         self._show_all()
 
     def action_turn_view(self, by: int) -> None:

@@ -189,6 +189,16 @@ class SetupView(Widget):
             self._go(faulty[0])
         return bool(faulty)
 
+    def arrive(self) -> None:
+        """Take the focus, and look up anew what may have changed meanwhile.
+
+        For whoever brings the view on the screen. Textual's Show would not do: after a scroll it is not sent where the
+        place of any widget is asked for between the switch of views and the next layout.
+        """
+        self.pane.focus()
+        self._look_up()
+        self._look_up_pace()
+
     def go_to_field(self, name: str) -> None:
         """Put the cursor on a field."""
         self._clear_filter()
@@ -220,11 +230,6 @@ class SetupView(Widget):
         self._look_ups.stop()
         if self._paces:
             self._paces.stop()
-
-    def on_show(self) -> None:
-        self.pane.focus()
-        self._look_up()
-        self._look_up_pace()
 
     def on_resize(self, event: events.Resize) -> None:
         width = event.size.width
