@@ -44,16 +44,18 @@ def rungs(r: Results) -> tuple[Rung, ...]:
             """
 The whole model is one table with a row for each of the 65 characters. The row of the present character holds the
 logits of the next one: 65 × 65 numbers that are looked up and never multiplied. It knows nothing of what stood before,
-nor of where it stands. Training moves each row towards the counts of what follows that character in the text, so this
-is a bigram model that is learned instead of counted. It is the floor on which everything else is built, and the
-training loop around it stays the same up to GPT-2: take a batch, compute the loss, go down its gradient.
+nor of where it stands. Training moves each row until its softmax tells how often each character follows that one in the
+text, so this is a bigram model that is learned instead of counted. It is the floor on which everything else is built,
+and the training loop around it stays the same up to GPT-2: take a batch, compute the loss, go down its gradient.
 """,
             f"""
 The loss begins at {r.start(bigram)}, above ln 65 = 4.174, the price of knowing nothing: the table starts as random
 numbers, and is sure of things that are not so. At {r.passed(bigram, "unigram")} it is below the unigram line, then it
 flattens onto the **bigram line** (2.4858) of the chart and stays on it, ending at {r.loss(bigram)}. That line counts
-the same letter pairs, so there is nothing below it for this model: the log never says that it passed the bigram.
-The sample has the lengths of words and likely pairs of letters, and no words.
+the same letter pairs, so there is nothing below it for this model. Its evaluations are means of 200 random batches and
+scatter by about 0.01, so with some seeds one of them dips below, and the log says that the line was passed; on the
+whole split it was not.
+The sample has the lengths of words and likely pairs of letters, and hardly a word.
 """,
             (
                 (
@@ -78,8 +80,8 @@ is left into weights; and each token takes the mean of the values by its weights
 eight characters it can see, itself among them, and a linear layer (`head`) turns that into logits.
 """,
             f"""
-The loss passes the bigram line at {r.passed(one, "bigram")}: looking back is worth something, and for the first time
-the log says so. But only {r.gain(bigram, one)} nats by the end. One head can look for one kind of thing at a time, and
+The loss passes the bigram line at {r.passed(one, "bigram")} and goes on falling: looking back is worth something. But
+only {r.gain(bigram, one)} nats by the end. One head can look for one kind of thing at a time, and
 what a token itself is gets through only as far as it looks at itself: attention replaces what was there.
 """,
             (
@@ -150,7 +152,7 @@ first step on, however deep it lies; and what a token is does not have to squeez
 projection after each part brings its result back into the stream, and the feed-forward layer is four times as wide.
 """,
             f"""
-The largest step of the ladder, {r.gain(feed, residual)} nats. At the first evaluation after the start,
+The largest step that a new part makes, {r.gain(feed, residual)} nats. At the first evaluation after the start,
 {r.passed(residual, "bigram")}, the bigram line is passed, where the rungs before took 1,000 steps
 and more; the run ends within reach of the
 **trigram line** (2.0492) and does not cross it. The sample has words that exist.
@@ -266,7 +268,9 @@ things: every field may be changed, and what is marked *try* below was tried.
 HOW = """
 Losses are nats per character of Tiny Shakespeare, on the whole validation split; published figures are means of random
 batches of it. Three seeds each, measured with {machine}; the seconds are of one core of a machine that had other work
-to do. Samples are what the first seed's model wrote at its last evaluation, at temperature 0.8. The lines that the text
+to do. The commands below are those of the first seed, and the samples what its model wrote at its last evaluation, at
+temperature 0.8. Another seed, such as the form's 1337, ends a little higher or lower and passes a line an evaluation
+sooner or later; without `--threads 1` the larger ones are done sooner, and differ in the last digits. The lines that the text
 speaks of are the [entropy ladder](figures.md#the-entropy-ladder): what counting pairs, triples and so on of characters
 reaches. This page is made by `tools/make_docs.py` from `benchmarks/results/ladder.json`, and those records by
 """
@@ -345,7 +349,7 @@ def rung_part(number: int, rung: Rung, r: Results) -> str:
     if rung.drawn:
         lines += fenced(plain(draw(PRESETS[rung.preset].config().model, 65)))
     lines += [wrapped(f"**{records[0].parameters:,} parameters**: {parameter_sum(rung.preset)}."), ""]
-    lines += fenced(f"gpt-tui --headless --preset {rung.preset} --dataset shakespeare", "console")
+    lines += fenced(records[0].command, "console")
     losses = ", ".join(f"{record.val_loss:.4f}" for record in records)
     known = figures.show_published(r.published[rung.preset].val)
     lines += [f"Validation loss **{r.loss(rung.preset)}** ({losses}), published {known}.", ""]
