@@ -285,6 +285,22 @@ async def test_the_form_has_the_keys_when_it_is_come_back_to_after_a_scroll(
         await until(pilot, lambda: "setup · lecture-bigram" in screen_text(app))
 
 
+@pytest.mark.parametrize("view", ["1", "2"])
+async def test_what_had_the_keys_has_them_again_after_the_window_was_too_small(
+    request_for: Callable[..., PlaygroundRequest], view: str
+) -> None:
+    app = Playground(request_for())
+    async with app.run_test(size=(120, 40)) as pilot:
+        await pilot.press(view)
+        await until(pilot, lambda: app.focused is not None and app.focused in app._shown.walk_children())
+        before = app.focused
+        await pilot.resize_terminal(50, 12)
+        await until(pilot, lambda: "needs at least" in screen_text(app))
+        assert app.focused is None
+        await pilot.resize_terminal(80, 24)
+        await until(pilot, lambda: app.focused is before, seconds=5)
+
+
 async def test_what_stands_beside_the_form_is_named_in_the_footer_jumped_to_copied_and_kept(
     request_for: Callable[..., PlaygroundRequest], state_dir: Path
 ) -> None:

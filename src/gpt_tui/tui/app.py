@@ -72,9 +72,21 @@ class MainScreen(Screen[None], inherit_bindings=False):
     HORIZONTAL_BREAKPOINTS = [(0, "-one"), (100, "-two"), (150, "-three")]  # noqa: RUF012
     VERTICAL_BREAKPOINTS = [(0, "-short"), (32, "-tall")]  # noqa: RUF012
 
+    _had_focus: Widget | None = None  # before the notice took the views away
+
     def on_resize(self, event: events.Resize) -> None:
         width, height = SMALLEST
-        self.set_class(event.size.width < width or event.size.height < height, "-cramped")
+        cramped = event.size.width < width or event.size.height < height
+        if cramped and not self.has_class("-cramped"):
+            self._had_focus = self.focused
+        self.set_class(cramped, "-cramped")
+        if not cramped:
+            self.call_after_refresh(self._give_focus_back)
+
+    def _give_focus_back(self) -> None:
+        kept, self._had_focus = self._had_focus, None
+        if kept is not None and kept.is_attached and self.focused is None:
+            self.set_focus(kept)
 
 
 class Playground(App[None]):
