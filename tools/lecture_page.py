@@ -270,9 +270,10 @@ Losses are nats per character of Tiny Shakespeare, on the whole validation split
 batches of it. Three seeds each, measured with {machine}; the seconds are of one core of a machine that had other work
 to do. The commands below are those of the first seed, and the samples what its model wrote at its last evaluation, at
 temperature 0.8. Another seed, such as the form's 1337, ends a little higher or lower and passes a line an evaluation
-sooner or later; without `--threads 1` the larger ones are done sooner, and differ in the last digits. The lines that the text
-speaks of are the [entropy ladder](figures.md#the-entropy-ladder): what counting pairs, triples and so on of characters
-reaches. This page is made by `tools/make_docs.py` from `benchmarks/results/ladder.json`, and those records by
+sooner or later; without `--threads 1` the larger ones are done sooner, and differ in the last digits. The lines that
+the text speaks of are the [entropy ladder](figures.md#the-entropy-ladder): what counting pairs, triples and so on of
+characters reaches. This page is made by `tools/make_docs.py` from `benchmarks/results/ladder.json`, and those records
+by
 """
 
 COMMANDS = """\
