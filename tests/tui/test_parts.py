@@ -43,6 +43,8 @@ from gpt_tui.tui.theme import _ASCII, LOOKS, AsciiFilter, NoColourFilter
         (figures.size(256), "256 B"),
         (figures.size(1_024), "1 kB"),
         (figures.size(812_400_000), "812 MB"),
+        (figures.size(1_200_000), "1.2 MB"),
+        (figures.duration(4e9), "127 years"),
         (figures.size(3_140_000_000), "3.1 GB"),
         (figures.duration(8.4), "0:08"),
         (figures.duration(59.7), "1:00"),

@@ -155,16 +155,36 @@ class TestFollowing:
     async def test_while_the_model_cannot_be_built_the_last_one_that_could_be_stands_there(self) -> None:
         async with opened((200, 60)) as (app, pilot):
             before = app.setup.beside.drawing_pane.copied
+            assert "architecture · 279k parameters" in app.text
             await go(pilot, app, "n_head")
             await pilot.press("l")
             await settled(pilot)
             assert app.setup.config is None
             assert app.setup.beside.drawing_pane.copied == before
             assert "architecture · as it was last sound" in app.text
+            assert "cost · as it was last sound" in app.text
+            assert "278,912 (vocabulary 65" in app.setup.beside.cost_pane.copied
             await go(pilot, app, "max_iters")
             await pilot.press("u")
             await settled(pilot)
             assert "last sound" not in app.text
+
+    async def test_while_the_model_cannot_be_built_no_field_of_it_is_said_to_have_no_effect(self) -> None:
+        async with opened((200, 60)) as (app, pilot):
+            await go(pilot, app, "head")
+            await pilot.press("enter")
+            await settled(pilot)
+            assert app.setup.config is None
+            assert "no effect" not in app.shown("n_embd")[0] + app.shown("n_head")[0]
+
+    async def test_esc_leads_back_to_the_form_from_what_stands_beside_it(self) -> None:
+        async with opened((120, 40)) as (app, pilot):
+            app.setup.beside.help_pane.focus()
+            await settled(pilot)
+            assert app.setup.leave()
+            await settled(pilot)
+            assert app.setup.pane.has_focus
+            assert not app.setup.leave()
 
     async def test_only_what_is_in_sight_is_drawn(self) -> None:
         async with opened((80, 24)) as (app, pilot):

@@ -240,6 +240,18 @@ class TestBesideARun:
         form.follow(RunConfig().replace(dataset="masque"))
         assert form.values["dataset"] == "masque"
         assert not form.can_undo
+        assert form.changed() == {}
+        form.follow(None)
+        assert form.changed() == {}
+        form.set("dataset", "shakespeare")
+        assert form.changed() == {"dataset": ("auto", "shakespeare")}
+
+    def test_what_auto_stood_for_is_taken_beside_other_differences_too(self) -> None:
+        form = fresh(n_layer=6)
+        form.follow(RunConfig().replace(dataset="masque"))
+        assert form.changed() == {}
+        form.undo()
+        assert form.changed() == {"n_layer": (LAYERS, 6)}
 
     def test_a_request_that_the_run_refused_is_given_up(self) -> None:
         form = fresh()

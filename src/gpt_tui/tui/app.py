@@ -379,6 +379,8 @@ class Playground(App[None]):
             return
         if panes.maximised(self._shown):
             panes.maximise(self._shown, None)
+        elif self._view == "setup" and self._setup is not None and self._setup.leave():
+            return
         else:
             self.say("Nothing to leave here; q leaves the program.")
 

@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 
 MISSING = "–"
+_YEAR = 365.25 * 86_400  # seconds
 SPARKS = "▁▂▃▄▅▆▇█"
 
 
@@ -55,21 +56,23 @@ def with_unit(shortened: str, unit: str) -> str:
 
 
 def size(bytes_: float | None) -> str:
-    """A number of bytes: "812 MB", "3.1 GB"."""
+    """A number of bytes: "812 MB", "3.1 GB"; one decimal below ten of a unit from MB on."""
     if bytes_ is None:
         return MISSING
     if bytes_ >= 999.5e6:
         return f"{bytes_ / 1e9:.1f} GB"
     if bytes_ >= 999.5e3:
-        return f"{bytes_ / 1e6:.0f} MB"
+        return f"{bytes_ / 1e6:.{1 if bytes_ < 9.95e6 else 0}f} MB"
     return f"{bytes_ / 1e3:.0f} kB" if bytes_ >= 999.5 else f"{bytes_:.0f} B"
 
 
 def duration(seconds: float | None) -> str:
-    """A length of time: "0:08", "12:31", "1:02:03", "3 d 4 h"."""
+    """A length of time: "0:08", "12:31", "1:02:03", "3 d 4 h", "126 years"."""
     if seconds is None or not math.isfinite(seconds):
         return MISSING
     whole = max(0, round(seconds))
+    if whole >= 2 * _YEAR:
+        return f"{whole / _YEAR:,.0f} years"
     if whole >= 100 * 3600:
         return f"{whole // 86400} d {whole % 86400 // 3600} h"
     hours, rest = divmod(whole, 3600)

@@ -60,6 +60,7 @@ class Form:
         self._model = resolved.config.model
         self._past: list[_Change] = []
         self._asked: dict[str, Any] = {}
+        self._auto_stood_for = ""  # the dataset of the run that was begun with auto
         # A user's file or environment may set these again under any preset, so a command has to name them.
         self._named = {
             name
@@ -93,22 +94,32 @@ class Form:
         return self._model_is_sound
 
     def idle(self) -> dict[str, str]:
-        """Fields that change nothing beside the others' values, and why."""
-        return idle(self._values)
+        """Fields that change nothing beside the others' values, and why; the model's only while it is sound."""
+        found = idle(self._values)
+        return found if self._model_is_sound else {n: why for n, why in found.items() if FIELDS[n].section != "model"}
 
     @property
     def draft(self) -> RunConfig:
-        """The fields put together, whether they go together or not: enough to count what they cost."""
+        """The fields put together, whether they go together or not: enough to count what they cost.
+
+        A model that cannot be built is the last one that could be.
+        """
         sections = {
             section: model(**{name: self._values[name] for name in model.model_fields})
             for section, model in SECTIONS.items()
         }
-        return RunConfig(**sections)
+        return RunConfig(**(sections if self._model_is_sound else {**sections, "model": self._model}))
 
     def changed(self) -> dict[str, tuple[Any, Any]]:
-        """Fields that differ from the preset's: {name: (the preset's value, the form's)}."""
+        """Fields that differ from the preset's: {name: (the preset's value, the form's)}.
+
+        What auto stood for in a run is no change that a person made.
+        """
         before = self.base.flat()
-        return {name: (before[name], value) for name, value in self._values.items() if value != before[name]}
+        found = {name: (before[name], value) for name, value in self._values.items() if value != before[name]}
+        if found.get("dataset") == ("auto", self._auto_stood_for):
+            del found["dataset"]
+        return found
 
     def apart(self) -> dict[str, tuple[Any, Any]]:
         """Fields that wait for a new run while one is on: {name: (the run's value, the form's)}."""
@@ -214,9 +225,10 @@ class Form:
         now = run.flat()
         if before is None:
             differs = {name: now[name] for name, value in self._values.items() if value != now[name]}
-            if set(differs) == {"dataset"} and self._values["dataset"] == "auto":
-                self._take(differs, self.preset)  # what auto stood for is no change that a person made
-            elif differs:
+            if "dataset" in differs and self._values["dataset"] == "auto":
+                self._auto_stood_for = differs["dataset"]
+                self._take({"dataset": differs.pop("dataset")}, self.preset)
+            if differs:
                 self._change(differs)
             return
         if run == before:

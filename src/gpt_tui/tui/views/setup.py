@@ -199,6 +199,13 @@ class SetupView(Widget):
         self._look_up()
         self._look_up_pace()
 
+    def leave(self) -> bool:
+        """What esc does: go back to the form from what stands beside it. False where there is nothing to leave."""
+        if not self.beside.has_focus_within:
+            return False
+        self.pane.focus()
+        return True
+
     def go_to_field(self, name: str) -> None:
         """Put the cursor on a field."""
         self._clear_filter()

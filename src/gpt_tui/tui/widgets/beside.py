@@ -21,7 +21,8 @@ from gpt_tui.core.device import physical_cores
 from gpt_tui.core.drawing import draw
 from gpt_tui.core.errors import Fault
 from gpt_tui.core.presets import find_preset
-from gpt_tui.core.shapes import walk
+from gpt_tui.core.shapes import parameters, walk
+from gpt_tui.tui import figures
 from gpt_tui.tui.form import Form
 from gpt_tui.tui.panes import has_place
 from gpt_tui.tui.widgets import field_help
@@ -121,6 +122,7 @@ class Beside(Container):
         unlike = f"{changed} changed" if changed else f"as {form.preset}"
         name = form.facts.name if form.facts else ""
         width = self.cost_pane.scrollable_content_region.width
+        self.cost_pane.set_title(self._title("cost"))
         self.cost_pane.set_text(field_help.of_cost(cost, name, unlike, told.faults, width, told.brief))
 
     def _draw_changes(self) -> None:
@@ -130,14 +132,15 @@ class Beside(Container):
 
     def _draw_shapes(self) -> None:
         form, pane = self.form, self.shapes_pane
-        pane.set_title(f"shapes of a batch{self._last_sound()}")
         batch = walk(form.model, self._vocab_size, form.values["batch_size"])
+        pane.set_title(self._title("shapes of a batch", f"{batch.parameters:,} parameters"))
         letter = LETTER_OF.get(self._told.at, "")
         pane.set_text(of_walk(batch, pane.scrollable_content_region.width, letter=letter, ascii=self._ascii))
 
     def _draw_architecture(self) -> None:
         pane, at = self.drawing_pane, self._told.at
-        pane.set_title(f"architecture{self._last_sound()}")
+        count = figures.count(parameters(self.form.model, self._vocab_size))
+        pane.set_title(self._title("architecture", f"{count} parameters"))
         content, row = of_drawing(draw(self.form.model, self._vocab_size, ascii=self._ascii), at)
         pane.set_text(content)
         if at != self._revealed:
@@ -148,9 +151,10 @@ class Beside(Container):
                     pane.scroll_to_region, around, animate=False, spacing=Spacing(), force=True, x_axis=False
                 )
 
-    def _last_sound(self) -> str:
-        """Said in the title while the form's model cannot be built."""
-        return "" if self.form.model_is_sound else " · as it was last sound"
+    def _title(self, what: str, more: str = "") -> str:
+        """While the form's model cannot be built, the title says so."""
+        note = more if self.form.model_is_sound else "as it was last sound"
+        return f"{what} · {note}" if note else what
 
     @property
     def _vocab_size(self) -> int:

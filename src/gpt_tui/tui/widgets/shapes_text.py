@@ -190,6 +190,9 @@ def _sums(walk: Walk, width: int) -> list[Content]:
         ("multiply-adds", figures.count(walk.multiply_adds) if work else "none: it is only looked up", flops),
         ("memory", figures.size(walk.memory), "kept for the backward pass"),
     ]
+    names = {step.name for step in walk.steps}
+    if "attention weights" in names and not any(s.memory for s in walk.steps if s.name == "attention weights"):
+        rows.append(("", "", "attention's weights are computed in tiles, and not kept"))
     lines = [Content.styled("in all", "bold $accent")]
     return lines + _listed([(Content(name), Content(value), Content(note)) for name, value, note in rows], width)
 
