@@ -242,6 +242,8 @@ def main() -> None:
         if arguments.keep is not None:
             near = train_all(arguments, arguments.keep)
         else:
+            if "table" in arguments.what:
+                print("figures: without --keep DIR an interrupted table begins anew", file=sys.stderr)
             with tempfile.TemporaryDirectory() as place:
                 near = train_all(arguments, Path(place))
     except GptTuiError as error:
