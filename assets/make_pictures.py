@@ -32,6 +32,7 @@ FONT, FONT_SIZE = "DejaVu Sans Mono", 20.0
 WIDTH, HEIGHT, BASELINE = 12.04, 23.28, 18.56  # of a cell: the font's advance, line and ascent at that size
 MARGIN = 18.0
 BACKGROUND, FOREGROUND = "#14161a", "#d3d7de"
+PRESET_OF_THE_DRAWING = 6  # presses to the right from quick: lecture-layernorm
 LONG = 600.0  # seconds that a training may take
 DOTS = ((0, 0), (0, 1), (0, 2), (1, 0), (1, 1), (1, 2), (0, 3), (1, 3))  # where a braille character's bits stand
 
@@ -128,7 +129,7 @@ def setup(terminal: Terminal, _: int) -> None:
     terminal.wait("READY")
     terminal.press("2")
     terminal.wait("setup · ")
-    terminal.wait("characters, ", LONG)
+    terminal.wait("characters", LONG)
     while not re.search(r"▸n_layer ", terminal.text):
         before = terminal.text
         terminal.press("j")
@@ -137,12 +138,29 @@ def setup(terminal: Terminal, _: int) -> None:
     terminal.wait("● was")
 
 
+def architecture(terminal: Terminal, _: int) -> None:
+    """The form of a rung of the lecture, with its drawing beside it."""
+    terminal.wait("READY")
+    terminal.press("2")
+    terminal.wait("setup · ")
+    terminal.wait("characters", LONG)
+    for _press in range(PRESET_OF_THE_DRAWING):
+        before = terminal.text
+        terminal.press("right")
+        terminal.wait(lambda before=before: terminal.text != before)
+    terminal.wait("setup · lecture-layernorm")
+    terminal.press("v")
+    terminal.wait("shapes of a batch")
+    terminal.press("v")
+    terminal.wait("architecture · ")
+
+
 def _step(terminal: Terminal) -> int:
     found = re.search(r"step +(\d+)/", terminal.text)
     return int(found[1]) if found else 0
 
 
-PICTURES: dict[str, Callable[[Terminal, int], None]] = {"train": train, "setup": setup}
+PICTURES: dict[str, Callable[[Terminal, int], None]] = {"train": train, "setup": setup, "architecture": architecture}
 
 
 def make(name: str, place: Path, arguments: list[str], environ: dict[str, str], max_iters: int) -> Path:
