@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+from gpt_tui.console import show_count
+
 MISSING = "–"
 _YEAR = 365.25 * 86_400  # seconds
 SPARKS = "▁▂▃▄▅▆▇█"
@@ -40,14 +42,7 @@ def norm(value: float | None) -> str:
 
 def count(value: float | None) -> str:
     """A number of things, shortened from a thousand on: "950", "42.1k", "1.12M", "3.4G"."""
-    if value is None or not math.isfinite(value):
-        return MISSING
-    for size, letter in ((1e15, "P"), (1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")):
-        if value >= size * 0.9995:
-            scaled = value / size
-            digits = 2 if scaled < 9.995 else 1 if scaled < 99.95 else 0
-            return f"{scaled:.{digits}f}{letter}"
-    return f"{value:.0f}"
+    return MISSING if value is None or not math.isfinite(value) else show_count(value)
 
 
 def with_unit(shortened: str, unit: str) -> str:
