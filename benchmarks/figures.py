@@ -1,6 +1,6 @@
 """Train presets over several seeds with the real program, and print what they reach beside what is published.
 
-    python benchmarks/figures.py ladder                  the lecture's ladder, a row a preset: half an hour on one core
+    python benchmarks/figures.py ladder                  the lecture's ladder, a row a preset: 45 minutes on one core
     python benchmarks/figures.py table                   the large presets: hours each on a CPU, minutes on a GPU
     python benchmarks/figures.py quick nanogpt-cpu       any presets, a row a run
     python benchmarks/figures.py tries --seeds 1         what the guide suggests to try, rung by rung

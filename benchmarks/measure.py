@@ -46,8 +46,9 @@ class Case:
 class Record:
     """What a run reached, and how it was made.
 
-    evals: [step, train, val], as the run evaluated; train_loss and val_loss: at the end, on the whole validation
-    split. passed: [step, rung] of the entropy ladder. seconds: of work. processor, threads: what it was made with.
+    evals: [step, train, val], as the run evaluated. val_loss: at the end, on the whole validation split; train_loss:
+    on the first 100,000 tokens of the training split. passed: [step, rung] of the entropy ladder. seconds: of work.
+    processor, threads: what it was made with.
     """
 
     preset: str

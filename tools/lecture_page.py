@@ -267,7 +267,8 @@ things: every field may be changed, and what is marked *try* below was tried.
 """
 
 HOW = """
-Losses are nats per character of Tiny Shakespeare, on the whole validation split; published figures are means of random
+Losses are nats per character of Tiny Shakespeare: validation on the whole split, training on the first 100,000
+characters of its own; published figures are means of random
 batches of it. Three seeds each, measured with {machine}; the seconds are of one core of a machine that had other work
 to do. The commands below are those of the first seed, and the samples what its model wrote at its last evaluation, at
 temperature 0.8. Another seed, such as the form's 1337, ends a little higher or lower and passes a line an evaluation
