@@ -59,6 +59,12 @@ def test_a_preset_has_as_many_parameters_as_its_source_says(name: str, published
     assert (preset.vocab_size, shapes.parameters(preset.config().model, preset.vocab_size)) == published
 
 
+@pytest.mark.parametrize(("name", "published"), [("nanogpt-cpu", 795_904), ("nanogpt-gpu", 10_646_784)])
+def test_without_its_positions_too_nanogpt_has_as_many_parameters_as_it_prints(name: str, published: int) -> None:
+    steps = shapes.walk(find_preset(name).config().model, 65).steps
+    assert sum(step.times * step.parameters for step in steps if step.name != "positions") == published
+
+
 @pytest.mark.parametrize(("name", "row"), TABLE.items())
 def test_every_row_of_the_published_table_is_a_preset(name: str, row: tuple[float, ...]) -> None:
     config = find_preset(name).config()

@@ -13,7 +13,7 @@ from itertools import groupby
 from typing import Literal
 
 from gpt_tui.core.config import ModelConfig
-from gpt_tui.core.shapes import depth, feed_forward_width
+from gpt_tui.core.shapes import ACTIVATION_NAMES, depth, feed_forward_width
 
 Role = Literal["part", "wire", "shape", "note", "absent", "mask", "hidden"]
 
@@ -220,17 +220,16 @@ class _Drawing:
         while pen.row < top + size:
             pen.line()
         pen.line()
-        pen.put(pen.row - 1, _BESIDE, "causal, T × T", "shape")
+        pen.put(pen.row - 1, _BESIDE, "causal, T × T" if size == model.block_size else f"causal, {size} of T", "shape")
 
     def feed_forward(self) -> None:
         model = self.model
-        names = {"relu": "ReLU", "relu2": "ReLU²", "gelu": "GELU", "gelu_tanh": "GELU (tanh)", "swiglu": "SwiGLU"}
         hidden = feed_forward_width(model)
         self.pen.box(
             [
                 ("feed-forward", "part"),
                 (f"{hidden} numbers wide", "note"),
-                (names[model.activation], "note"),
+                (ACTIVATION_NAMES[model.activation], "note"),
                 *self.end_of_part(),
             ]
         )

@@ -17,6 +17,14 @@ from gpt_tui.core.config import ModelConfig, RunConfig
 
 FLOAT, INDEX = 4, 8  # bytes of a float32 and of a token id
 
+ACTIVATION_NAMES = {
+    "relu": "ReLU",
+    "relu2": "ReLU²",
+    "gelu": "GELU",
+    "gelu_tanh": "GELU (tanh)",
+    "swiglu": "SwiGLU",
+}
+
 LETTERS = {
     "B": "sequences in a batch: batch_size",
     "T": "tokens in each: block_size",
@@ -247,12 +255,11 @@ class _Walker:
             "gelu_tanh": "h Φ(h), nearly",
             "swiglu": "SiLU(gate) · h",
         }
-        names = {"relu": "ReLU", "relu2": "ReLU²", "gelu": "GELU", "gelu_tanh": "GELU (tanh)", "swiglu": "SwiGLU"}
         kept = self._is_remembered + (model.activation in ("relu2", "swiglu"))
         if model.activation == "relu":
             kept = 1
         yield self.step(
-            names[model.activation],
+            ACTIVATION_NAMES[model.activation],
             f"{self._ends('h', not model.output_projection)} = {formulas[model.activation]}",
             "B T F",
             memory=kept * self.bytes("B T F"),

@@ -206,3 +206,8 @@ def test_the_loss_sends_back_the_gradient_of_its_logits_in_float32() -> None:
     (found,) = torch.autograd.grad(loss, logits)
     expected = (logits.double().softmax(-1) - F.one_hot(targets, V)) / 5  # (p - y) / N
     torch.testing.assert_close(found.double(), expected.detach(), rtol=1e-5, atol=1e-7)
+
+
+def test_heads_that_do_not_divide_the_width_are_an_error_before_anything_is_computed() -> None:
+    with pytest.raises(ValueError, match="n_head = 3 must divide n_embd = 128"):
+        GPT(ModelConfig(n_head=3), 65)

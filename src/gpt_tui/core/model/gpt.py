@@ -16,7 +16,7 @@ from torch import Tensor
 
 from gpt_tui.core.config import ModelConfig
 from gpt_tui.core.model.cache import Cache, LayerCache
-from gpt_tui.core.shapes import feed_forward_width
+from gpt_tui.core.shapes import depth, feed_forward_width, width
 
 ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "relu": F.relu,
@@ -152,19 +152,23 @@ class GPT(nn.Module):
     """Token ids (B, T) -> logits (B, T, V) for the token that follows each, and the mean loss in nats a token."""
 
     def __init__(self, config: ModelConfig, vocab_size: int, generator: torch.Generator | None = None):
-        """generator: the stream that the first weights are drawn from; PyTorch's default one where it is None."""
+        """generator: the stream that the first weights are drawn from; PyTorch's default one where it is None.
+
+        Raises ValueError where n_head does not divide n_embd.
+        """
         super().__init__()
         self.config = config
         self.vocab_size = vocab_size
-        C = config.n_embd if config.head else vocab_size  # the bigram's table holds the logits themselves
+        if config.attention and config.n_embd % config.n_head:
+            raise ValueError(f"n_head = {config.n_head} must divide n_embd = {config.n_embd}")
+        C = width(config, vocab_size)  # the bigram's table holds the logits themselves
         self.token_embedding = nn.Embedding(vocab_size, C)
         self.position_embedding = nn.Embedding(config.block_size, C) if config.position == "learned" else None
         self.previous = nn.Parameter(torch.zeros(C)) if config.mix_previous else None
         self.embedding_dropout = nn.Dropout(config.dropout if config.embd_dropout else 0.0)
         turns = config.attention and config.position == "rotary"
         self.rotary = Rotary(C // config.n_head, config.block_size) if turns else None
-        n_layer = config.n_layer if config.attention or config.feed_forward else 0
-        self.blocks = nn.ModuleList(Block(config, self.rotary) for _ in range(n_layer))
+        self.blocks = nn.ModuleList(Block(config, self.rotary) for _ in range(depth(config)))
         self.norm = make_norm(config)
         self.head = nn.Linear(C, vocab_size, bias=config.head_bias) if config.head else None
         if self.head is not None and config.tied_head:
