@@ -163,6 +163,9 @@ class TestFollowing:
             assert app.setup.beside.drawing_pane.copied == before
             assert "architecture · as it was last sound" in app.text
             assert "cost · as it was last sound" in app.text
+            assert "1 wrong · x goes there" in app.text
+            help_text = app.setup.beside.help_pane.copied
+            assert "n_embd: must be divisible by n_head = 5" in help_text, help_text
             assert "278,912 (vocabulary 65" in app.setup.beside.cost_pane.copied
             await go(pilot, app, "max_iters")
             await pilot.press("u")
@@ -192,6 +195,8 @@ class TestFollowing:
             assert app.setup.beside.drawing_pane.copied == ""
             await choose(pilot, app, "shapes")
             assert "(12,64,128)" in app.setup.beside.shapes_pane.copied
+            assert "a step, " in app.setup.beside.shapes_pane.copied
+            assert "in all, estimated" in " ".join(app.setup.beside.shapes_pane.copied.split())
             assert app.setup.beside.drawing_pane.copied == ""
 
     async def test_the_drawing_goes_along_to_the_part_under_the_cursor(self) -> None:
@@ -222,7 +227,7 @@ class TestLayout:
 
     async def test_a_wide_screen_shows_the_architecture_beside_the_explanation(self) -> None:
         async with opened((200, 60)) as (app, _):
-            for words in ("token embedding", "causal, T × T", "parameters", "what is set", "Choosing a preset"):
+            for words in ("token embedding", "causal, 6 of T", "parameters", "what is set", "Choosing a preset"):
                 assert words in app.text
 
     async def test_v_goes_around_and_the_form_keeps_the_keys(self) -> None:

@@ -23,7 +23,7 @@ from gpt_tui.tui.watched import Opened, Own, Watched, config_of
 
 LIVE = {name for name, spec in FIELDS.items() if spec.live}
 Severity = Literal["information", "warning", "error"]
-FAULTY_FORM = "The form has faults: 2 shows them."
+FAULTY_FORM = "The form has faults: 2 shows them, and there x goes to the next."
 ELSEWHERE = "This run is being trained by another process, which alone can pause or stop it."
 
 

@@ -15,6 +15,7 @@ from typing import Any
 
 from gpt_tui.core.config import (
     FIELDS,
+    RULES,
     SECTIONS,
     DatasetFacts,
     FieldSpec,
@@ -97,6 +98,11 @@ class Form:
         """Fields that change nothing beside the others' values, and why; the model's only while it is sound."""
         found = idle(self._values)
         return found if self._model_is_sound else {n: why for n, why in found.items() if FIELDS[n].section != "model"}
+
+    def fault_beside(self, name: str) -> str:
+        """What is wrong at another field because of this one's value too."""
+        found = (rule.check(dict(self._values)) for rule in RULES if name in rule.reads)
+        return next((f"{field}: {message}" for field, message in filter(None, found) if field != name), "")
 
     @property
     def draft(self) -> RunConfig:

@@ -163,7 +163,7 @@ ACTIONS: tuple[Action, ...] = (
         "Beside the form: the explanation, every tensor's shape, or the architecture.",
         "setup",
         "form",
-        42,
+        28,
     ),
     Action("undo", ("u",), "undo", "Take back the last change of the form.", "setup", "form", 55),
     Action("next_fault", ("x",), "next fault", "Go to the next field that is wrong.", "setup", "form"),

@@ -368,10 +368,10 @@ class SetupView(Widget):
         elif self.filter_words:
             shown = len(self._shown_rows())
             note = f"“{one_line(self.filter_words)}”: {shown} of {len(self._rows)} · esc shows all"
-        elif apart:
-            note = f"{_fields(apart)} for the next run · N starts it"
         elif self.faults:
             note = f"{len(self.faults)} wrong · x goes there"
+        elif apart:
+            note = f"{_fields(apart)} for the next run · N starts it"
         self.pane.border_title = Content(title)
         self.pane.border_subtitle = Content(note)
 
@@ -382,7 +382,7 @@ class SetupView(Widget):
                 faults=self.faults,
                 pace=self.pace,
                 dataset_note=self._note.note,
-                fault=faults.get(self._at, "") or self._refused.get(self._at, ""),
+                fault=faults.get(self._at, "") or self._refused.get(self._at, "") or self.form.fault_beside(self._at),
                 brief=self.has_class("-one"),
             )
         )

@@ -135,7 +135,9 @@ class Beside(Container):
         batch = walk(form.model, self._vocab_size, form.values["batch_size"])
         pane.set_title(self._title("shapes of a batch", f"{batch.parameters:,} parameters"))
         letter = LETTER_OF.get(self._told.at, "")
-        pane.set_text(of_walk(batch, pane.scrollable_content_region.width, letter=letter, ascii=self._ascii))
+        cost = count_cost(form.draft, form.facts, self._told.pace, physical_cores)
+        width, time = pane.scrollable_content_region.width, field_help.time_of(cost)
+        pane.set_text(of_walk(batch, width, time=time, letter=letter, ascii=self._ascii))
 
     def _draw_architecture(self) -> None:
         pane, at = self.drawing_pane, self._told.at

@@ -136,6 +136,14 @@ def of_cost(cost: Cost, name: str, unlike: str, faults: Sequence[Fault], width: 
     return _lines(_of_faults(faults), listed) if faults else listed
 
 
+def time_of(cost: Cost) -> str:
+    """A step's time and the whole run's, and what they are judged by."""
+    if cost.seconds is None or cost.in_all is None:
+        return "unknown until a run has been seen here"
+    basis = f"as {one_line(cost.pace.run)} went here" if cost.pace else "estimated"
+    return f"{_step_time(cost.seconds)} a step, {figures.duration(cost.in_all)} in all, {basis}"
+
+
 def _of_faults(faults: Sequence[Fault]) -> Content:
     names = ", ".join(dict.fromkeys(fault.field for fault in faults))
     return Content.styled(f"✕ cannot start: {names} (x goes there)" if names else "", "$text-error")

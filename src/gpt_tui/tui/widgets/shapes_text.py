@@ -47,12 +47,12 @@ class _Look:
     ascii: bool
 
 
-def of_walk(walk: Walk, width: int, *, letter: str = "", ascii: bool = False) -> Content:
-    """The whole walk on lines of at most `width` columns (44 are needed)."""
+def of_walk(walk: Walk, width: int, *, time: str = "", letter: str = "", ascii: bool = False) -> Content:
+    """The whole walk on lines of at most `width` columns (44 are needed). time: what it takes, in words."""
     look = _Look(letter, ascii)
     lines = _table(walk, width, look)
     lines += [Content("")]
-    lines += _sums(walk, width)
+    lines += _sums(walk, width, time)
     lines += [Content("")]
     lines += _legend(walk, width, look)
     return Content("\n").join(lines)
@@ -182,7 +182,7 @@ def _whole(number: float) -> str:
 # Below the table -------------------------------------------------------------------------------------------------
 
 
-def _sums(walk: Walk, width: int) -> list[Content]:
+def _sums(walk: Walk, width: int, time: str) -> list[Content]:
     work = 6 * walk.multiply_adds
     flops = f"{figures.with_unit(figures.count(work), 'FLOP')} with the backward pass" if work else ""
     rows = [
@@ -193,6 +193,8 @@ def _sums(walk: Walk, width: int) -> list[Content]:
     names = {step.name for step in walk.steps}
     if "attention weights" in names and not any(s.memory for s in walk.steps if s.name == "attention weights"):
         rows.append(("", "", "attention's weights are computed in tiles, and not kept"))
+    if time:
+        rows.append(("time", "", time))
     lines = [Content.styled("in all", "bold $accent")]
     return lines + _listed([(Content(name), Content(value), Content(note)) for name, value, note in rows], width)
 
