@@ -194,12 +194,12 @@ def _heading(found: Shapes, output: Output) -> str:
 
 
 def _totals(found: Shapes, output: Output) -> str:
-    walked, cost, model = found.walk, found.cost, found.config.model
+    walked, cost = found.walk, found.cost
     batches = found.config.training.gradient_accumulation_steps
     tokens = f"{cost.tokens:,} tokens" + (f" in {batches:,} batches" if batches > 1 else "")
     work = f"{show_count(cost.flops)} floating-point operations, forward and backward"
     memory = f"{show_size(walked.memory)} kept for the backward pass, {show_size(cost.memory)} in all while training"
-    if model.attention and not model.dropout:
+    if walked.weights_in_tiles:
         memory += "; attention's T × T weights are computed in tiles, and not kept"
     rows = {
         "parameters": f"{walked.parameters:,}",

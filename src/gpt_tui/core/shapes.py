@@ -10,13 +10,15 @@ of its matrix products, and the numbers that have to be remembered until the bac
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import lru_cache
 from math import prod
 
 from gpt_tui.core.config import ModelConfig, RunConfig
 
 FLOAT, INDEX = 4, 8  # bytes of a float32 and of a token id
 
+WEIGHTS = "attention weights"  # the step whose result may be kept nowhere
 ACTIVATION_NAMES = {
     "relu": "ReLU",
     "relu2": "ReLU²",
@@ -81,7 +83,13 @@ class Walk:
     def memory(self) -> int:
         return sum(step.times * step.memory for step in self.steps)
 
+    @property
+    def weights_in_tiles(self) -> bool:
+        """Whether attention's T × T weights are computed in tiles, so that none of them are kept."""
+        return any(step.name == WEIGHTS and not step.memory for step in self.steps)
 
+
+@lru_cache(maxsize=64)  # a screen asks for the same sums many times a second
 def walk(model: ModelConfig, vocab_size: int, batch_size: int = 1) -> Walk:
     """The walk of a batch of `batch_size` windows of block_size tokens."""
     walker = _Walker(model, vocab_size, batch_size)
@@ -117,6 +125,7 @@ class _Walker:
         if model.feed_forward:
             letters |= {"F": feed_forward_width(model)}
         self.letters = letters
+        self.tokens = batch_size * model.block_size
         self.part, self.times = "", 1
 
     def step(self, name: str, formula: str, symbols: str, **costs: int) -> Step:
@@ -145,15 +154,14 @@ class _Walker:
         self.part, self.times = "head", 1
         yield from self.head()
         self.part = "loss"
-        tokens = prod(self._number(letter) for letter in "BT")
         yield self.step(
-            "loss", "mean of −ln p(target)", "", memory=self.bytes("B T V") + tokens * INDEX + FLOAT
+            "loss", "mean of −ln p(target)", "", memory=self.bytes("B T V") + self.tokens * INDEX + FLOAT
         )  # what is remembered are ln p of every character, and the targets
 
     def embedding(self) -> Iterator[Step]:
         model, C = self.model, self.letters["C"]
         stream = self.bytes("B T C") if model.head else 0  # the first block, or the head, remembers what it was given
-        yield self.step("token ids", "idx", "B T", memory=self._number("B") * self._number("T") * INDEX)
+        yield self.step("token ids", "idx", "B T", memory=self.tokens * INDEX)
         later: list[Step] = []
         if model.mix_previous:
             later.append(
@@ -168,7 +176,7 @@ class _Walker:
         first = self.step(name, formula, f"B T {letter}", parameters=self.letters["V"] * C)
         *before, last = [first, *later]
         yield from before
-        yield _with_memory(last, last.memory + stream)
+        yield replace(last, memory=last.memory + stream)
 
     @property
     def _input(self) -> str:
@@ -191,8 +199,8 @@ class _Walker:
         yield self.step(name, f"u = {'LayerNorm' if layer else 'RMSNorm'}(x)", "B T C", parameters=gains, memory=memory)
 
     def attention(self) -> Iterator[Step]:
-        model, letters = self.model, self.letters
-        B, T, C = letters["B"], letters["T"], letters["C"]
+        model, N = self.model, self.tokens
+        T, C = self.letters["T"], self.letters["C"]
         copied = bool(model.dropout) and model.n_head > 1  # several heads' values are laid out anew for the product
         yield from self.norm("norm")
         yield self.step(
@@ -200,7 +208,7 @@ class _Walker:
             f"q, k, v = Wqkv {self._input}" + (" + b" if model.qkv_bias else ""),
             "3 B H T D",
             parameters=3 * C * C + (3 * C if model.qkv_bias else 0),
-            multiply_adds=3 * B * T * C * C,
+            multiply_adds=3 * N * C * C,
             memory=0 if copied and not model.qk_norm else self.bytes("3 B H T D"),
         )
         heads, rotary = self.bytes("B H T D"), model.position == "rotary"
@@ -221,22 +229,20 @@ class _Walker:
         if model.dropout:
             scores, weights = 2 * heads, 3 * self.bytes("B H T T")
             result = copied + self._is_remembered
-        yield self.step(
-            "scores", "q kᵀ / √D, later tokens masked", "B H T T", multiply_adds=B * T * T * C, memory=scores
-        )
-        yield self.step("attention weights", "softmax(scores)", "B H T T", memory=weights)
+        yield self.step("scores", "q kᵀ / √D, later tokens masked", "B H T T", multiply_adds=N * T * C, memory=scores)
+        yield self.step(WEIGHTS, "softmax(scores)", "B H T T", memory=weights)
         yield self.step(
             "attended values",
             f"{self._ends('a', not model.output_projection)} = weights v, heads side by side",
             "B T C",
-            multiply_adds=B * T * T * C,
+            multiply_adds=N * T * C,
             memory=result * heads,
         )
         yield from self.end_of_part("C", "output projection")
 
     def feed_forward(self) -> Iterator[Step]:
-        model, letters = self.model, self.letters
-        N, C, F = letters["B"] * letters["T"], letters["C"], letters["F"]
+        model, N = self.model, self.tokens
+        C, F = self.letters["C"], self.letters["F"]
         gated = model.activation == "swiglu"
         expanded = 2 * F if gated else F
         yield from self.norm("norm")
@@ -273,8 +279,8 @@ class _Walker:
 
     def end_of_part(self, inner: str, name: str) -> Iterator[Step]:
         """From the `inner` numbers of a part back to C, and into the stream; what is next remembers the result."""
-        model, letters = self.model, self.letters
-        N, C, wide = letters["B"] * letters["T"], letters["C"], letters[inner]
+        model, N = self.model, self.tokens
+        C, wide = self.letters["C"], self.letters[inner]
         if model.output_projection:
             yield self.step(
                 name,
@@ -290,8 +296,8 @@ class _Walker:
             yield self.step("residual stream", "x = x + y", "B T C", memory=self.bytes("B T C"))
 
     def head(self) -> Iterator[Step]:
-        model, letters = self.model, self.letters
-        N, C, V = letters["B"] * letters["T"], letters["C"], letters["V"]
+        model, N = self.model, self.tokens
+        C, V = self.letters["C"], self.letters["V"]
         if not model.head:
             return
         yield from self.norm("final norm")
@@ -302,12 +308,6 @@ class _Walker:
             parameters=(0 if model.tied_head else C * V) + (V if model.head_bias else 0),
             multiply_adds=N * C * V,
         )
-
-
-def _with_memory(step: Step, memory: int) -> Step:
-    from dataclasses import replace
-
-    return replace(step, memory=memory)
 
 
 # Sums ------------------------------------------------------------------------------------------------------------

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any
 
 from textual.content import Content
@@ -13,7 +12,7 @@ from gpt_tui.core import shapes
 from gpt_tui.core.config import FIELDS, FieldSpec
 from gpt_tui.core.cost import CHARACTERS, Cost
 from gpt_tui.core.errors import Fault
-from gpt_tui.core.presets import Preset, find_preset
+from gpt_tui.core.presets import Preset
 from gpt_tui.tui import figures
 from gpt_tui.tui.form import Form
 from gpt_tui.tui.plain import one_line
@@ -82,7 +81,8 @@ def of_preset(preset: Preset, width: int, brief: int) -> Content:
     what = "Choosing a preset sets the fields that it names; u brings back what was there."
     own = ""
     if preset.vocab_size != CHARACTERS:
-        own = f"{_own_parameters(preset.name):,} parameters with its own vocabulary of {preset.vocab_size:,}."
+        count = shapes.parameters(preset.config().model, preset.vocab_size)
+        own = f"{count:,} parameters with its own vocabulary of {preset.vocab_size:,}."
     if brief:
         return _lines(
             Content.assemble((preset.name, "bold $accent"), ": ", preset.summary),
@@ -93,12 +93,6 @@ def of_preset(preset: Preset, width: int, brief: int) -> Content:
     rows = [("after", preset.source), ("sets", f"{len(preset.values)} fields"), ("flag", "--preset")]
     told = [preset.summary, *([own] if own else []), what]
     return Content("\n\n").join([*(Content(text) for text in told), _facts(rows, width)])
-
-
-@lru_cache(maxsize=32)
-def _own_parameters(name: str) -> int:
-    preset = find_preset(name)
-    return shapes.parameters(preset.config().model, preset.vocab_size)
 
 
 def of_cost(cost: Cost, name: str, unlike: str, faults: Sequence[Fault], width: int, brief: bool) -> Content:

@@ -190,8 +190,7 @@ def _sums(walk: Walk, width: int, time: str) -> list[Content]:
         ("multiply-adds", figures.count(walk.multiply_adds) if work else "none: it is only looked up", flops),
         ("memory", figures.size(walk.memory), "kept for the backward pass"),
     ]
-    names = {step.name for step in walk.steps}
-    if "attention weights" in names and not any(s.memory for s in walk.steps if s.name == "attention weights"):
+    if walk.weights_in_tiles:
         rows.append(("", "", "attention's weights are computed in tiles, and not kept"))
     if time:
         rows.append(("time", "", time))
