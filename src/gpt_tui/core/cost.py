@@ -61,6 +61,11 @@ class Cost:
     pace: Pace | None
 
 
+def assumed_vocabulary(tokenizer: str) -> int:
+    """What is counted with while no dataset is known: bytes, or the characters of Tiny Shakespeare."""
+    return BYTES if tokenizer == "byte" else CHARACTERS
+
+
 def count_cost(
     config: RunConfig,
     facts: DatasetFacts | None,
@@ -69,9 +74,9 @@ def count_cost(
     vocab_size: int | None = None,
 ) -> Cost:
     """vocab_size: to count with where no dataset is known; that of Tiny Shakespeare, or of bytes, where it is None."""
-    is_bytes = config.data.tokenizer == "byte"
-    known = facts is not None or vocab_size is not None or is_bytes
-    V = facts.vocab_size if facts else vocab_size or (BYTES if is_bytes else CHARACTERS)
+    tokenizer = config.data.tokenizer
+    known = facts is not None or vocab_size is not None or tokenizer == "byte"
+    V = facts.vocab_size if facts else vocab_size or assumed_vocabulary(tokenizer)
     read = config.tokens_per_step * config.training.max_iters
     seconds = in_all = None
     if pace or config.training.device in ("auto", "cpu"):

@@ -29,7 +29,7 @@ from textual.widget import Widget
 from textual.widgets import Input
 
 from gpt_tui.core.config import FIELDS, SECTIONS, DatasetFacts, FieldSpec, Resolved, RunConfig
-from gpt_tui.core.cost import BYTES, CHARACTERS, Pace
+from gpt_tui.core.cost import Pace, assumed_vocabulary
 from gpt_tui.core.errors import Fault, Refusal
 from gpt_tui.core.presets import PRESETS, find_preset
 from gpt_tui.tui import figures, keys, panes
@@ -276,7 +276,7 @@ class SetupView(Widget):
         """Ask the shelf for a run that is like the form's; while a run is on, that one is the best witness."""
         if self._paces and self._seen.config is None:
             known = self.form.facts
-            assumed = BYTES if self.form.values["tokenizer"] == "byte" else CHARACTERS
+            assumed = assumed_vocabulary(self.form.values["tokenizer"])
             self._paces.ask(self.form.draft, known.vocab_size if known else assumed)
 
     def on_setup_view_paced(self, message: Paced) -> None:

@@ -16,7 +16,7 @@ from textual.content import Content
 from textual.geometry import Region, Spacing
 
 from gpt_tui.core.config import FIELDS
-from gpt_tui.core.cost import BYTES, CHARACTERS, Pace, count_cost
+from gpt_tui.core.cost import Pace, assumed_vocabulary, count_cost
 from gpt_tui.core.device import physical_cores
 from gpt_tui.core.drawing import draw
 from gpt_tui.core.errors import Fault
@@ -162,4 +162,4 @@ class Beside(Container):
     def _vocab_size(self) -> int:
         if self.form.facts is not None:
             return self.form.facts.vocab_size
-        return BYTES if self.form.values["tokenizer"] == "byte" else CHARACTERS
+        return assumed_vocabulary(self.form.values["tokenizer"])

@@ -9,6 +9,7 @@ from textual.content import Content
 
 from gpt_tui.core import shapes
 from gpt_tui.core.config import DatasetFacts, ModelConfig, RunConfig
+from gpt_tui.core.cost import assumed_vocabulary
 from gpt_tui.core.events import DatasetRecord, Started
 from gpt_tui.tui import figures
 from gpt_tui.tui.plain import one_line
@@ -75,7 +76,7 @@ def _dataset(name: str, known: DatasetFacts | DatasetRecord | None) -> str:
 def _parameters(config: RunConfig, known: DatasetFacts | DatasetRecord | None) -> str:
     if known is not None:
         return figures.count(shapes.parameters(config.model, known.vocab_size))
-    assumed = 256 if config.data.tokenizer == "byte" else 65
+    assumed = assumed_vocabulary(config.data.tokenizer)
     return f"{figures.count(shapes.parameters(config.model, assumed))} with a vocabulary of {assumed}"
 
 
