@@ -7,6 +7,7 @@ that it may see.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import groupby
@@ -55,11 +56,11 @@ class _Pen:
 
     def __init__(self) -> None:
         self.row = 0
-        self._cells: dict[tuple[int, int], tuple[str, Role]] = {}
+        self._rows: defaultdict[int, dict[int, tuple[str, Role]]] = defaultdict(dict)  # cells by column
 
     def put(self, row: int, column: int, text: str, role: Role) -> None:
         for at, character in enumerate(text):
-            self._cells[row, column + at] = character, role
+            self._rows[row][column + at] = character, role
 
     def line(self, text: str = "", role: Role = "note", wire: str = "│") -> None:
         """One line of the wire, with a word beside it."""
@@ -85,8 +86,8 @@ class _Pen:
     def lines(self, ascii: bool) -> list[Line]:
         rows: list[Line] = []
         for row in range(self.row):
-            columns = [column for at, column in self._cells if at == row]
-            cells = [self._cells.get((row, column), (" ", "note")) for column in range(max(columns, default=-1) + 1)]
+            drawn = self._rows[row]
+            cells = [drawn.get(column, (" ", "note")) for column in range(max(drawn, default=-1) + 1)]
             spans = (
                 Span("".join(character for character, _ in run), role)
                 for role, run in groupby(cells, key=lambda cell: cell[1])
