@@ -16,25 +16,7 @@ from gpt_tui.console import display_width
 from gpt_tui.core.drawing import WIDTH
 from gpt_tui.core.presets import PRESETS
 from program import environment, run
-
-# From the lecture, nanoGPT and GPT-2, at the vocabulary that each was published for.
-PUBLISHED = {
-    "lecture-bigram": (65, 4_225),
-    "lecture-tiny": (65, 54_977),
-    "lecture-colab": (65, 209_729),
-    "lecture-64": (65, 211_777),
-    "shakespeare-1x1-short": (65, 1_922_369),
-    "shakespeare-1x1": (65, 1_922_369),
-    "shakespeare-2x2": (65, 3_695_681),
-    "shakespeare-6x6": (65, 10_788_929),
-    "shakespeare-12x12": (65, 21_428_801),
-    "nanogpt-cpu": (65, 804_096),
-    "nanogpt-gpu": (65, 10_745_088),
-    "gpt2": (50_257, 124_439_808),
-    "gpt2-medium": (50_257, 354_823_168),
-    "gpt2-large": (50_257, 774_030_080),
-    "gpt2-xl": (50_257, 1_557_611_200),
-}
+from published import PARAMETERS
 
 
 def shapes(place: Path, *arguments: str, **environ: str) -> dict[str, Any]:
@@ -68,8 +50,8 @@ def test_every_preset_has_its_published_parameters_in_steps_that_add_up_to_them(
 ) -> None:
     record = json.loads(told_here(capsys, "--json", "--preset", name))
     assert record["preset"] == name
-    if name in PUBLISHED:
-        assert (record["vocab_size"], record["parameters"]) == PUBLISHED[name]
+    if name in PARAMETERS:
+        assert (record["vocab_size"], record["parameters"]) == PARAMETERS[name]
     for sums in ("parameters", "multiply_adds", "activation_bytes"):
         assert sum(step["times"] * step[sums] for step in record["steps"]) == record[sums], sums
     assert f"{record['parameters']:,}" in told_here(capsys, "--preset", name)
@@ -374,7 +356,7 @@ def test_each_preset_is_one_line_at_80_columns(tmp_path: Path) -> None:
     for name, preset in PRESETS.items():
         (line,) = [line for line in lines if line.split(" ")[0] == name]
         assert line.endswith("  " + preset.summary)
-        if name in PUBLISHED:
-            assert line.split()[1] == f"{PUBLISHED[name][1]:,}"
+        if name in PARAMETERS:
+            assert line.split()[1] == f"{PARAMETERS[name][1]:,}"
     text = " ".join(" ".join(lines).split())
     assert all(f"from {preset.source}" in text for preset in PRESETS.values())

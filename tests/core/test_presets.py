@@ -10,25 +10,7 @@ from gpt_tui.core import shapes
 from gpt_tui.core.config import FIELDS, Layer, RunConfig, idle, resolve
 from gpt_tui.core.errors import Refusal
 from gpt_tui.core.presets import DEFAULT, PRESETS, Preset, find_preset
-
-# As published with the models themselves, at the vocabulary that each was published with.
-PUBLISHED = {
-    "lecture-bigram": (65, 4_225),
-    "lecture-tiny": (65, 54_977),
-    "lecture-colab": (65, 209_729),
-    "lecture-64": (65, 211_777),
-    "shakespeare-1x1-short": (65, 1_922_369),
-    "shakespeare-1x1": (65, 1_922_369),
-    "shakespeare-2x2": (65, 3_695_681),
-    "shakespeare-6x6": (65, 10_788_929),
-    "shakespeare-12x12": (65, 21_428_801),
-    "nanogpt-cpu": (65, 804_096),
-    "nanogpt-gpu": (65, 10_745_088),
-    "gpt2": (50_257, 124_439_808),
-    "gpt2-medium": (50_257, 354_823_168),
-    "gpt2-large": (50_257, 774_030_080),
-    "gpt2-xl": (50_257, 1_557_611_200),
-}
+from published import PARAMETERS
 
 # block_size, n_embd, n_head, n_layer, batch_size, learning_rate, dropout, max_iters
 TABLE = {
@@ -53,7 +35,7 @@ LADDER = (
 )
 
 
-@pytest.mark.parametrize(("name", "published"), PUBLISHED.items())
+@pytest.mark.parametrize(("name", "published"), PARAMETERS.items())
 def test_a_preset_has_as_many_parameters_as_its_source_says(name: str, published: tuple[int, int]) -> None:
     preset = find_preset(name)
     assert (preset.vocab_size, shapes.parameters(preset.config().model, preset.vocab_size)) == published
