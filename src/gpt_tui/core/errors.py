@@ -26,7 +26,7 @@ class Fault:
 
     def __str__(self) -> str:
         given = "" if self.value is None else f" = {shorten(self.value)}"
-        return f"{self.field}{given}: {self.message}"
+        return f"{shorten(self.field)}{given}: {self.message}"
 
 
 class Refusal(GptTuiError):
@@ -39,6 +39,19 @@ class Refusal(GptTuiError):
     @classmethod
     def one(cls, field: str, value: object, message: str) -> Refusal:
         return cls([Fault(field, None if value is None else str(value), message)])
+
+
+class NewerVersion(GptTuiError):
+    """A file in a format that this program does not know yet. Nothing is wrong with the file."""
+
+
+def refuse_newer(version: object, what: object, known: int = 1) -> None:
+    """Raise NewerVersion where the version that stands in a file is above the newest one that is known."""
+    if isinstance(version, int) and version > known:
+        written = shorten(str(version), 20)
+        raise NewerVersion(
+            f"{what} was written by a newer gpt-tui: version {written}, where this one knows version {known}"
+        )
 
 
 def nearest(name: str, names: Iterable[str]) -> str | None:
@@ -62,3 +75,12 @@ def shorten(value: str, limit: int = 200) -> str:
     """`value` on one line with control characters made visible, cut to `limit` characters."""
     shown = visible(value)
     return shown if len(shown) <= limit else shown[: limit - 1] + "…"
+
+
+def show_size(size: float) -> str:
+    """Bytes as a person reads them: 812 B, 6.9 MB."""
+    for unit in ("B", "kB", "MB", "GB"):
+        if size < 1000:
+            return f"{size:.0f} B" if unit == "B" else f"{size:.1f} {unit}"
+        size /= 1000
+    return f"{size:.1f} TB"
