@@ -31,6 +31,7 @@ KINDS: tuple[type[Event], ...] = get_args(AnyEvent)
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 counts = st.integers(0, 2**53)
+sizes = st.integers(1, 2**62 - 1)
 numbers = st.floats()
 plain = st.one_of(st.booleans(), st.integers(-(2**60), 2**60), st.floats(allow_nan=False, allow_infinity=False), texts)
 datasets = st.builds(
@@ -38,13 +39,15 @@ datasets = st.builds(
     name=texts,
     sha256=texts,
     characters=counts,
-    vocab_size=counts,
+    vocab_size=sizes,
     train_tokens=counts,
     val_tokens=counts,
 )
 by_type: dict[str, st.SearchStrategy[Any]] = {
     "str": texts,
     "int": counts,
+    "Count": counts,
+    "Size": sizes,
     "bool": st.booleans(),
     "Number": numbers,
     "DatasetRecord": datasets,

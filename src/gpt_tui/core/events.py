@@ -15,6 +15,9 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter,
 from gpt_tui.core.errors import GptTuiError
 
 Number = Annotated[float, BeforeValidator(lambda value: math.nan if value is None else value)]
+# Beyond these bounds a number is nonsense, and no arithmetic is made for it.
+Count = Annotated[int, Field(ge=0, lt=2**62)]
+Size = Annotated[int, Field(ge=1, lt=2**62)]
 EndReason = Literal["max_iters", "target_loss", "max_seconds", "stopped", "signal"]
 
 
@@ -39,10 +42,10 @@ class DatasetRecord(BaseModel):
 
     name: str
     sha256: str
-    characters: int
-    vocab_size: int
-    train_tokens: int
-    val_tokens: int
+    characters: Count
+    vocab_size: Size
+    train_tokens: Count
+    val_tokens: Count
     why: str | None = None
 
 
@@ -52,7 +55,7 @@ class Parent(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     run: str
-    step: int
+    step: Count
 
 
 class Started(Event):
@@ -63,11 +66,11 @@ class Started(Event):
     path: str
     created: str
     config: dict[str, Any]
-    parameters: int
+    parameters: Count
     dataset: DatasetRecord
     device: str
     dtype: str
-    threads: int
+    threads: Size
     ladder: dict[str, Number]
     passage: str
     parent: Parent | None = None
@@ -171,7 +174,7 @@ class Finished(Event):
     train_loss: Number
     val_loss: Number
     best_val_loss: Number
-    best_step: int
+    best_step: Count
     seconds: Number
     reason: EndReason
 
