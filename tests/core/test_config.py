@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tomllib
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from gpt_tui.core.config import (
     Layer,
     RunConfig,
     build,
+    conflicts,
     dataset_faults,
     difference,
     environment_layer,
@@ -26,6 +28,7 @@ from gpt_tui.core.config import (
     from_sections,
     idle,
     live_changes,
+    parse_toml,
     read_toml,
     resolve,
     user_config_path,
@@ -329,6 +332,7 @@ class TestEveryField:
     @pytest.mark.parametrize("spec", FIELDS.values(), ids=list(FIELDS))
     def test_explains_itself_and_takes_its_own_default(self, spec: FieldSpec) -> None:
         assert spec.help.endswith((".", ")"))
+        assert spec.why.endswith((".", ")", "?"))
         assert spec.start
         assert spec.allowed
         assert spec.flag == "--" + spec.name.replace("_", "-")
@@ -341,6 +345,22 @@ class TestEveryField:
     def test_the_names_and_the_rules_agree(self) -> None:
         assert sum(len(model.model_fields) for model in SECTIONS.values()) == len(FIELDS)
         assert all(name in FIELDS for rule in RULES for name in rule.reads)
+
+    def test_the_fields_of_a_group_follow_one_another_and_every_part_of_the_model_has_one(self) -> None:
+        groups = [group for group, _ in groupby(spec.group for spec in FIELDS.values() if spec.section == "model")]
+        assert all(groups)
+        assert len(groups) == len(set(groups))
+        assert max(len(group) for group in groups) < 20
+
+    def test_a_conflict_names_the_fields_on_both_sides_of_it_and_is_one_fault(self) -> None:
+        wrong = RunConfig().flat() | {"n_head": 3, "warmup_iters": 9000, "head": False}
+        found = {conflict.field: conflict.beside for conflict in conflicts(wrong)}
+        assert found == {
+            "n_embd": ("n_head",),
+            "warmup_iters": ("max_iters",),
+            "head": ("attention", "feed_forward", "mix_previous", "position", "norm"),
+        }
+        assert [fault.field for fault in find_faults(wrong)[1]] == list(found)
 
     def test_an_unknown_field_is_answered_with_the_nearest_one(self) -> None:
         for written, meant in (("n-layr", "n_layer"), ("lr_schedul", "lr_schedule"), ("batchsize", "batch_size")):
@@ -433,6 +453,30 @@ class TestWhereValuesComeFrom:
         with pytest.raises(Refusal) as refused:
             read_toml(path)
         assert len(refused.value.faults) == 4
+
+    def test_only_the_user_s_own_file_may_say_keys_and_they_are_no_fields(self, tmp_path: Path) -> None:
+        path = tmp_path / "mine.toml"
+        path.write_text('[keys.app]\nstart = "p"\n[model]\nn_layer = 3\n')
+        assert read_toml(path, keys=True).values == {"n_layer": 3}
+        with pytest.raises(Refusal, match="are set in the user's configuration file"):
+            read_toml(path)
+
+    def test_a_file_may_say_in_a_line_what_it_is_for(self, tmp_path: Path) -> None:
+        path = tmp_path / "deep.toml"
+        path.write_text('summary = "deep and narrow"\n[model]\nn_layer = 9\n')
+        layer = read_toml(path)
+        assert (layer.summary, layer.values) == ("deep and narrow", {"n_layer": 9})
+        path.write_text("summary = 7\n")
+        with pytest.raises(Refusal, match=r"deep\.toml: summary: must be a line of text"):
+            read_toml(path)
+
+    def test_a_text_that_is_no_file_s_is_refused_by_its_fields_names(self) -> None:
+        assert parse_toml("[model]\nn_layer = 3\n", "the editor").values == {"n_layer": 3}
+        with pytest.raises(Refusal) as refused:
+            parse_toml("[model]\nn_layr = 3\nn_head = 0\n", "the editor")
+        assert [fault.field for fault in refused.value.faults] == ["model.n_layr", "model.n_head"]
+        with pytest.raises(Refusal, match="the editor: is not valid TOML"):
+            parse_toml("[model", "the editor")
 
     def test_the_user_s_file_is_where_the_environment_says(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -15,15 +15,21 @@ Named sets of values live in `core.presets`; what a configuration costs is count
 
 from gpt_tui.core.config.fields import FIELDS, SECTIONS, FieldSpec, one_of, show_float, show_number
 from gpt_tui.core.config.layers import (
+    ENVIRONMENT,
+    KEYS_TABLE,
+    USER_CONFIGURATION,
     Layer,
     Resolved,
     environment_layer,
     from_sections,
+    layer_of,
+    parse_toml,
+    read_document,
     read_toml,
     resolve,
     user_config_path,
 )
-from gpt_tui.core.config.rules import RULES, Rule, idle
+from gpt_tui.core.config.rules import RULES, Conflict, Rule, conflicts, idle
 from gpt_tui.core.config.run_config import (
     DatasetFacts,
     RunConfig,
@@ -44,9 +50,13 @@ from gpt_tui.core.config.sections import (
 )
 
 __all__ = [
+    "ENVIRONMENT",
     "FIELDS",
+    "KEYS_TABLE",
     "RULES",
     "SECTIONS",
+    "USER_CONFIGURATION",
+    "Conflict",
     "DataConfig",
     "DatasetFacts",
     "FieldSpec",
@@ -59,15 +69,19 @@ __all__ = [
     "SamplingConfig",
     "TrainingConfig",
     "build",
+    "conflicts",
     "dataset_faults",
     "difference",
     "environment_layer",
     "find_faults",
     "from_sections",
     "idle",
+    "layer_of",
     "live_changes",
     "one_of",
     "own_faults",
+    "parse_toml",
+    "read_document",
     "read_toml",
     "resolve",
     "show_float",

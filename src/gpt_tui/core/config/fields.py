@@ -38,6 +38,7 @@ class FieldSpec:
     live: bool
     step: float | None
     for_none: str
+    group: str
     choices: tuple[str, ...]  # all of a choice; the words beside numbers ("off", "auto") of a number
     minimum: float | None  # of a number, or of the length of a text
     maximum: float | None
@@ -123,6 +124,7 @@ def _describe(section: str, name: str, info: FieldInfo) -> FieldSpec:
         live=bool(extra["live"]),
         step=typing.cast("float | None", extra["step"]),
         for_none=str(extra["for_none"]),
+        group=str(extra["group"]),
         choices=choices,
         minimum=typing.cast("float | None", extra.get("ge", extra.get("gt", extra.get("min_length")))),
         maximum=typing.cast("float | None", extra.get("le", extra.get("lt", extra.get("max_length")))),

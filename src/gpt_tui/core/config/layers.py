@@ -10,16 +10,24 @@ from typing import Any
 
 from gpt_tui.core.config.fields import FIELDS, SECTIONS, one_of
 from gpt_tui.core.config.run_config import RunConfig, build, own_faults, unknown_field
-from gpt_tui.core.errors import Fault, Refusal, did_you_mean
+from gpt_tui.core.errors import Fault, NewerVersion, Refusal, did_you_mean, refuse_newer
+
+ENVIRONMENT, USER_CONFIGURATION = "environment", "user configuration"  # what origins begin with
+_MAX_BYTES = 1 << 20
+KEYS_TABLE = "keys"  # of the user's file; what it means is known to `tui.keymap`
 
 
 @dataclass(frozen=True)
 class Layer:
-    """Some fields' values and where they come from. labels: how each was written there, for refusals."""
+    """Some fields' values and where they come from.
+
+    labels: how each was written there, for refusals. summary: what a file says of itself.
+    """
 
     origin: str
     values: Mapping[str, Any]
     labels: Mapping[str, str] = field(default_factory=dict)
+    summary: str = ""
 
 
 @dataclass(frozen=True)
@@ -44,30 +52,70 @@ def resolve(layers: Iterable[Layer]) -> Resolved:
 def environment_layer(environ: Mapping[str, str]) -> Layer:
     """The layer of GPT_TUI_<FIELD> names; a name that is no field is not ours and is ignored."""
     found = {spec.name: environ[spec.environment] for spec in FIELDS.values() if spec.environment in environ}
-    return Layer("environment", found, {name: FIELDS[name].environment for name in found})
+    return Layer(ENVIRONMENT, found, {name: FIELDS[name].environment for name in found})
 
 
-def read_toml(path: Path, origin: str | None = None) -> Layer:
+def read_toml(path: Path, origin: str | None = None, *, keys: bool = False) -> Layer:
     """The layer of a TOML file with tables [model], [data], [optimizer], [training], [sampling].
 
+    Above them may stand `summary`, a line of text that says what the file is for, and `v`, the version of its format.
+    keys: there may also be a table [keys], which is the playground's and is passed over: in the user's own file.
     Raises Refusal: a file that cannot be read or parsed, unknown tables and fields, each with its nearest name.
     """
-    import tomllib
+    document = read_document(path)
+    if keys:
+        document.pop(KEYS_TABLE, None)
+    return layer_of(document, str(path), origin or str(path))
 
+
+def parse_toml(text: str, origin: str) -> Layer:
+    """The layer of a text that is no file's. Raises Refusal as `read_toml` does, with fields as "model.n_layer"."""
+    return layer_of(_parse(text, origin), "", origin)
+
+
+def layer_of(document: dict[str, Any], where: str, origin: str) -> Layer:
+    """The layer of a document that has been read, which is used up. where: stands before a fault. Raises Refusal."""
+    version, summary = document.pop("v", 1), document.pop("summary", "")
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        refuse_newer(version, where or origin)
+    except NewerVersion as error:
+        raise Refusal.one(_label(where, "v"), None, str(error)) from None
+    values, labels, faults = _flatten(document, where)
+    if type(version) is not int or version < 1:
+        faults.append(Fault(_label(where, "v"), None, "must be 1, the version of the file's format"))
+    if not isinstance(summary, str):
+        faults.append(Fault(_label(where, "summary"), None, "must be a line of text, in quotes"))
+    if faults:
+        raise Refusal([*faults, *own_faults(values, labels)])
+    return Layer(origin, values, labels, summary)
+
+
+def read_document(path: Path) -> dict[str, Any]:
+    """The tables and values of a TOML file. Raises Refusal: a file that cannot be read or parsed."""
+    try:
+        with path.open("rb") as file:  # of any kind: a person may name a pipe
+            content = file.read(_MAX_BYTES + 1)
+        if len(content) > _MAX_BYTES:
+            raise Refusal.one(str(path), None, f"is larger than the {_MAX_BYTES:,} bytes that it may have")
+        text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise Refusal.one(str(path), None, f"is not UTF-8 text (byte {error.start})") from None
     except OSError as error:
         raise Refusal.one(str(path), None, f"cannot be read: {error.strerror or error}") from None
+    return _parse(text, str(path))
+
+
+def _parse(text: str, what: str) -> dict[str, Any]:
+    import tomllib
+
     try:
-        document = tomllib.loads(text)
+        return tomllib.loads(text)
     except (ValueError, RecursionError) as error:  # TOMLDecodeError, or a number of thousands of digits
-        raise Refusal.one(str(path), None, f"is not valid TOML: {error}") from None
-    values, labels, faults = _flatten(document, str(path))
-    if faults:
-        raise Refusal([*faults, *own_faults(values, labels)])
-    return Layer(origin or str(path), values, labels)
+        raise Refusal.one(what, None, f"is not valid TOML: {error}") from None
+
+
+def _label(where: str, what: str) -> str:
+    return f"{where}: {what}" if where else what
 
 
 def from_sections(document: Mapping[str, Any], where: str) -> RunConfig:
@@ -83,9 +131,13 @@ def _flatten(document: Mapping[str, Any], where: str) -> tuple[dict[str, Any], d
     labels: dict[str, str] = {}
     faults: list[Fault] = []
     for section, table in document.items():
-        label = f"{where}: [{section}]"
+        label = _label(where, f"[{section}]")
         if section not in SECTIONS:
-            if section in FIELDS:
+            if section == KEYS_TABLE:
+                message = (
+                    f"keys are the playground's, and are set in the user's configuration file {user_config_path()}"
+                )
+            elif section in FIELDS:
                 message = f"belongs into the table [{FIELDS[section].section}]"
             else:
                 hint = did_you_mean(section, SECTIONS)
@@ -98,7 +150,7 @@ def _flatten(document: Mapping[str, Any], where: str) -> tuple[dict[str, Any], d
             faults.append(Fault(label, None, "must be a table of fields"))
             continue
         for name, value in table.items():
-            label = f"{where}: {section}.{name}"
+            label = _label(where, f"{section}.{name}")
             if name in FIELDS and FIELDS[name].section == section:
                 values[name], labels[name] = value, label
             elif name in FIELDS:

@@ -14,14 +14,23 @@ from gpt_tui.core.config.fields import FIELDS, one_of, show_float
 
 
 @dataclass(frozen=True)
+class Conflict:
+    """What a rule finds wrong. field: at fault, and why, in words. beside: the fields that it does not go with."""
+
+    field: str
+    message: str
+    beside: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Rule:
-    """A rule over several fields. `check` returns (the field at fault, the message), or None where it holds."""
+    """A rule over several fields. `check` returns None where it holds."""
 
     reads: tuple[str, ...]
-    check: Callable[[dict[str, Any]], tuple[str, str] | None]
+    check: Callable[[Mapping[str, Any]], Conflict | None]
 
 
-def _heads_divide(v: dict[str, Any]) -> tuple[str, str] | None:
+def _heads_divide(v: Mapping[str, Any]) -> Conflict | None:
     n_embd, n_head = v["n_embd"], v["n_head"]
     if not v["attention"] or n_embd % n_head == 0:
         return None
@@ -33,10 +42,10 @@ def _heads_divide(v: dict[str, Any]) -> tuple[str, str] | None:
     ways = [f"{one_of(near)} would be"] if near else []
     if heads:
         ways.append(f"n_head = {min(heads, key=lambda n: (abs(n - n_head), n))} with n_embd = {n_embd}")
-    return "n_embd", f"must be divisible by n_head = {n_head}: {', or '.join(ways)}"
+    return Conflict("n_embd", f"must be divisible by n_head = {n_head}: {', or '.join(ways)}", ("n_head",))
 
 
-def _rotary_pairs(v: dict[str, Any]) -> tuple[str, str] | None:
+def _rotary_pairs(v: Mapping[str, Any]) -> Conflict | None:
     n_embd, n_head = v["n_embd"], v["n_head"]
     if v["position"] != "rotary" or not v["attention"] or n_embd % n_head or n_embd // n_head % 2 == 0:
         return None
@@ -44,65 +53,68 @@ def _rotary_pairs(v: dict[str, Any]) -> tuple[str, str] | None:
     way_out = "learned or none would do"
     if even:
         way_out += f", or n_head = {min(even, key=lambda n: (abs(n - n_head), n))}"
-    return "position", (
+    message = (
         "rotary turns pairs of numbers, so a head must have an even number of them, "
         f"and n_embd / n_head is {n_embd // n_head}: {way_out}"
     )
+    return Conflict("position", message, ("n_head", "n_embd"))
 
 
-def _table_stands_alone(v: dict[str, Any]) -> tuple[str, str] | None:
+def _table_stands_alone(v: Mapping[str, Any]) -> Conflict | None:
     if v["head"]:
         return None
-    present = [f"{name} to false" for name in ("attention", "feed_forward", "mix_previous", "embd_dropout") if v[name]]
-    present += [f"{name} to none" for name in ("position", "norm") if v[name] != "none"]
+    present = {name: "false" for name in ("attention", "feed_forward", "mix_previous", "embd_dropout") if v[name]}
+    present |= {name: "none" for name in ("position", "norm") if v[name] != "none"}
     if not present:
         return None
-    return "head", (
+    *most, last = (f"{name} to {none}" for name, none in present.items())
+    message = (
         "without a head the table of the bigram gives the logits, and nothing else has a place in the model: "
-        f"set {' and '.join(part for part in (', '.join(present[:-1]), present[-1]) if part)}, or head to true"
+        f"set {' and '.join(part for part in (', '.join(most), last) if part)}, or head to true"
     )
+    return Conflict("head", message, tuple(present))
 
 
-def _inner_width_fits(v: dict[str, Any]) -> tuple[str, str] | None:
+def _inner_width_fits(v: Mapping[str, Any]) -> Conflict | None:
     if v["output_projection"] or not v["feed_forward"] or v["ffn_mult"] == 1:
         return None
-    return "ffn_mult", (
-        "must be 1 where output_projection is false: nothing brings the feed-forward part back to n_embd numbers"
-    )
+    message = "must be 1 where output_projection is false: nothing brings the feed-forward part back to n_embd numbers"
+    return Conflict("ffn_mult", message, ("output_projection",))
 
 
-def _zero_is_passed_by(v: dict[str, Any]) -> tuple[str, str] | None:
+def _zero_is_passed_by(v: Mapping[str, Any]) -> Conflict | None:
     if not v["zero_init"] or v["residual"] or not v["output_projection"]:
         return None
     parts = v["n_layer"] * (v["attention"] + v["feed_forward"])
     if parts == 0 or (parts == 1 and v["tied_head"]):  # a tied head starts at random, and moves a single part
         return None
-    return "zero_init", (
+    message = (
         "a projection that starts at zero passes nothing on, and without a residual stream hardly anything would ever "
         "be learned: set this to false, or residual to true"
     )
+    return Conflict("zero_init", message, ("residual",))
 
 
-def _warmup_fits(v: dict[str, Any]) -> tuple[str, str] | None:
+def _warmup_fits(v: Mapping[str, Any]) -> Conflict | None:
     if v["warmup_iters"] <= v["max_iters"]:
         return None
-    return (
-        "warmup_iters",
-        f"must not be more than max_iters = {v['max_iters']}, or it never ends; 0 does without",
-    )
+    message = f"must not be more than max_iters = {v['max_iters']}, or it never ends; --warmup-iters 0 does without"
+    return Conflict("warmup_iters", message, ("max_iters",))
 
 
-def _decay_after_warmup(v: dict[str, Any]) -> tuple[str, str] | None:
+def _decay_after_warmup(v: Mapping[str, Any]) -> Conflict | None:
     end = v["lr_decay_iters"]
     if v["lr_schedule"] == "constant" or end == "auto" or end >= v["warmup_iters"]:
         return None
-    return "lr_decay_iters", f"must not be less than warmup_iters = {v['warmup_iters']}, or auto"
+    message = f"must not be less than warmup_iters = {v['warmup_iters']}, or auto"
+    return Conflict("lr_decay_iters", message, ("warmup_iters",))
 
 
-def _floor_below_peak(v: dict[str, Any]) -> tuple[str, str] | None:
+def _floor_below_peak(v: Mapping[str, Any]) -> Conflict | None:
     if v["lr_schedule"] == "constant" or v["min_lr"] <= v["learning_rate"]:
         return None
-    return "min_lr", f"must not be more than learning_rate = {show_float(v['learning_rate'])}"
+    message = f"must not be more than learning_rate = {show_float(v['learning_rate'])}"
+    return Conflict("min_lr", message, ("learning_rate",))
 
 
 RULES = (
@@ -120,6 +132,13 @@ RULES = (
     Rule(("lr_schedule", "lr_decay_iters", "warmup_iters"), _decay_after_warmup),
     Rule(("lr_schedule", "min_lr", "learning_rate"), _floor_below_peak),
 )
+
+
+def conflicts(values: Mapping[str, Any]) -> Iterator[Conflict]:
+    """What is wrong between sound values; a rule is passed over where one of its fields is missing."""
+    for rule in RULES:
+        if all(name in values for name in rule.reads) and (found := rule.check(values)):
+            yield found
 
 
 # Values without effect ---------------------------------------------------------------------------------------------
@@ -163,6 +182,12 @@ def _without_effect(v: Mapping[str, Any]) -> Iterator[tuple[tuple[str, ...], str
         yield ("embd_dropout",), "dropout is 0"
     elif not (attention or feed_forward or v["embd_dropout"]):
         yield ("dropout",), "there is nothing for it to fall on"
+    # What nobody changed asks for nothing.
+    muon = tuple(n for n in ("muon_lr", "muon_momentum", "muon_ns_steps") if v[n] != FIELDS[n].default)
+    if v["optimizer"] != "muon":
+        yield muon, "the optimizer is adamw"
+    elif not attention and not feed_forward:
+        yield (*muon, "optimizer"), "there are no blocks whose matrices muon would move"
     if v["lr_schedule"] == "constant":
         yield ("min_lr", "lr_decay_iters"), "the learning rate is constant"
     if v["temperature"] == 0:

@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from gpt_tui.core.config.fields import ENDLESS, FIELDS, SECTIONS, FieldSpec
-from gpt_tui.core.config.rules import RULES
+from gpt_tui.core.config.rules import conflicts
 from gpt_tui.core.config.sections import (
     DataConfig,
     ModelConfig,
@@ -95,10 +95,9 @@ def find_faults(
         faults.extend(_field_fault(FIELDS[name], values[name], labels) for name in bad)
         checked = model.model_validate({n: v for n, v in given.items() if n not in bad})
         sound.update({n: getattr(checked, n) for n in model.model_fields if n not in bad})
-    for rule in RULES:
-        if all(name in sound for name in rule.reads) and (found := rule.check(sound)):
-            name, message = found
-            faults.append(Fault(labels.get(name, name), FIELDS[name].show(sound[name]), message))
+    for found in conflicts(sound):
+        name = found.field
+        faults.append(Fault(labels.get(name, name), FIELDS[name].show(sound[name]), found.message))
     return sound, faults
 
 
