@@ -1,9 +1,10 @@
-"""Named sets of fields, each with where its figures come from. A preset sets only the fields that it names."""
+"""What a preset is, and those that come with the program, each with where its figures come from."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from gpt_tui.core.config import FIELDS, Layer, RunConfig, resolve
@@ -14,16 +15,22 @@ DEFAULT = "quick"
 
 @dataclass(frozen=True)
 class Preset:
-    """vocab_size: the vocabulary that its published parameter count is for."""
+    """vocab_size: the vocabulary that its published parameter count is for. path: its file, of one of a person's own.
+
+    labels: how each value was written in that file, for refusals
+    """
 
     name: str
     summary: str
     source: str
     values: Mapping[str, Any]
     vocab_size: int = 65
+    path: Path | None = None
+    labels: Mapping[str, str] = field(default_factory=dict)
 
     def layer(self) -> Layer:
-        return Layer(f"preset {self.name}", self.values)
+        where = "" if self.path is None else f", {self.path}"
+        return Layer(f"preset {self.name}{where}", self.values, self.labels)
 
     def config(self) -> RunConfig:
         return resolve([self.layer()]).config
@@ -50,7 +57,10 @@ _LECTURE_MODEL = {
     "embd_dropout": False,
 }
 
+_ADAMW = {name: FIELDS[name].default for name in ("muon_lr", "muon_momentum", "muon_ns_steps")} | {"optimizer": "adamw"}
+
 _LECTURE_TRAINING = {  # torch.optim.AdamW as it comes
+    **_ADAMW,
     "learning_rate": 1e-3,
     "min_lr": 0.0,
     "warmup_iters": 0,
@@ -111,6 +121,7 @@ _NANOGPT = {
     "mix_previous": False,
     "init": "gpt2",
     "embd_dropout": True,
+    **_ADAMW,
     "learning_rate": 1e-3,
     "min_lr": 1e-4,
     "warmup_iters": 100,
@@ -308,10 +319,15 @@ PRESETS: dict[str, Preset] = {
 
 
 def find_preset(name: str) -> Preset:
-    """The preset of that name. Raises Refusal with the nearest name."""
+    """The built-in preset of that name. Raises Refusal with the nearest name."""
     if name in PRESETS:
         return PRESETS[name]
-    hint = did_you_mean(name, PRESETS)
-    raise Refusal.one(
-        "preset", name, f"there is no such preset; there are {', '.join(PRESETS)}" + (f"; {hint}" if hint else "")
+    raise no_such_preset(name, PRESETS)
+
+
+def no_such_preset(name: str, names: Iterable[str]) -> Refusal:
+    names = list(names)
+    hint = did_you_mean(name, names)
+    return Refusal.one(
+        "preset", name, f"there is no such preset; there are {', '.join(names)}" + (f"; {hint}" if hint else "")
     )
