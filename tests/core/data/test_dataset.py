@@ -118,7 +118,7 @@ def test_a_byte_order_mark_is_not_part_of_the_text(tmp_path):
         ("so \u201cquoted\u201d it is".encode("cp1252"), "it may be Windows-1252"),
         ("ends in mid caf\u00e9".encode()[:-1], "not UTF-8 at byte 15"),
         (b"\xef\xbb\xbfa marked caf\xe9 text", "not UTF-8 at byte 15"),
-        (gzip.compress(b"a text"), "is a gzip file"),
+        (gzip.compress(b"a text", mtime=0), "is a gzip file"),
         (b"%PDF-1.7 and so on", "is a PDF document"),
     ],
 )  # fmt: skip
@@ -375,6 +375,39 @@ def test_a_large_entry_that_was_cut_short_is_known_by_its_size(book, monkeypatch
     assert text_of(load_dataset(str(book))) == PROSE
 
 
+def test_a_large_entry_with_an_id_beyond_the_vocabulary_is_made_again(book, monkeypatch):
+    first = load_dataset(str(book))
+    monkeypatch.setattr(store, "_CHECKED_BYTES", 0)
+    monkeypatch.setattr(store, "_BLOCK_TOKENS", 100)
+    tokens = entry_of(first) / "tokens.bin"
+    whole = tokens.read_bytes()
+    for at in (0, 1234, len(whole) - 1):
+        tokens.write_bytes(whole[:at] + bytes([first.vocab_size]) + whole[at + 1 :])
+        assert recall_dataset("book.txt", str(book), first.sha256) is None
+        assert text_of(load_dataset(str(book))) == PROSE
+
+
+def test_looking_through_a_large_entry_is_shown_and_can_be_stopped(book, monkeypatch):
+    load_dataset(str(book))
+    monkeypatch.setattr(store, "_BLOCK_TOKENS", 1000)
+    seen = []
+    load_dataset(str(book), progress=lambda phase, done, total: seen.append((done, total)))
+    assert [done for done, total in seen if total == len(PROSE)] == [*range(1000, len(PROSE), 1000), len(PROSE)]
+    with pytest.raises(Stopped):
+        load_dataset(str(book), should_stop=lambda: True)
+
+
+def test_looking_through_what_is_recalled_is_shown_and_can_be_stopped(book, monkeypatch):
+    first = load_dataset(str(book))
+    monkeypatch.setattr(store, "_BLOCK_TOKENS", 1000)
+    seen = []
+    recalled = ("book.txt", str(book), first.sha256)
+    recall_dataset(*recalled, progress=lambda phase, done, total: seen.append(done))
+    assert seen == [*range(1000, len(PROSE), 1000), len(PROSE)]
+    with pytest.raises(Stopped):
+        recall_dataset(*recalled, should_stop=lambda: True)
+
+
 def test_a_changed_file_is_read_anew(book):
     load_dataset(str(book))
     about = book.stat()
@@ -556,4 +589,7 @@ def test_the_list_of_datasets_says_what_is_cached(monkeypatch):
 
 def test_a_vocabulary_in_the_cache_is_plain_json(book):
     meta = json.loads((entry_of(load_dataset(str(book))) / "meta.json").read_text())
+    sha256 = meta["tokenizer"].pop("sha256")
     assert meta["tokenizer"] == {"kind": "char", "characters": "".join(sorted(set(PROSE)))}
+    line = json.dumps(meta["tokenizer"], sort_keys=True).replace('": ', '":').replace('", "', '","')
+    assert sha256 == hashlib.sha256(line.encode()).hexdigest()

@@ -319,6 +319,7 @@ def test_the_entropy_is_the_cost_of_the_validation_split_given_the_training_spli
     assert masque.entropy(text) == pytest.approx(expected, abs=1e-9)
 
 
+@pytest.mark.soak
 def test_the_entropy_of_the_dataset_lies_far_under_what_a_few_characters_tell():
     entropy = masque.entropy(masque.text())
     assert 0.5 < entropy < 1

@@ -47,6 +47,24 @@ def test_a_tokenizer_survives_its_json(text):
         assert Tokenizer.from_json(json.loads(json.dumps(tokenizer.to_json()))) == tokenizer
 
 
+def test_a_flipped_bit_anywhere_in_a_kept_vocabulary_is_noticed():
+    whole = CharTokenizer("abdfxyé")
+    written = json.dumps(whole.to_json()).encode()
+    read = set()
+    for bit in range(8 * len(written)):
+        damaged = bytearray(written)
+        damaged[bit // 8] ^= 1 << bit % 8
+        try:
+            read.add(Tokenizer.from_json(json.loads(damaged)))
+        except (ValueError, GptTuiError):
+            pass
+    assert read <= {whole}, "the same, where a letter's number is written in another way"
+
+
+def test_a_vocabulary_that_was_kept_without_a_checksum_is_read():
+    assert Tokenizer.from_json({"kind": "char", "characters": "abc"}) == CharTokenizer("abc")
+
+
 def test_ids_are_places_in_the_sorted_vocabulary():
     tokenizer = CharTokenizer.of("hello, world\n")
     assert tokenizer.characters == "\n ,dehlorw"

@@ -22,9 +22,11 @@ from filelock import FileLock, Timeout
 
 from gpt_tui.core.data.watch import Watch
 from gpt_tui.core.errors import GptTuiError
+from gpt_tui.core.files import expanded, read_small
 
 CACHE_VARIABLE = "GPT_TUI_CACHE_DIR"
 _POLL_SECONDS = 0.05
+_MAX_JSON = 64 << 20  # a vocabulary of every character there is fits several times
 
 # What the program itself puts into each folder of its cache; `clean` removes nothing else.
 _OWN_NAMES = {
@@ -42,7 +44,7 @@ class LockTimeout(GptTuiError):
 def default_cache_dir() -> Path:
     """`GPT_TUI_CACHE_DIR` where it is set, otherwise the user's cache directory."""
     given = os.environ.get(CACHE_VARIABLE)
-    return Path(given).expanduser() if given else Path(platformdirs.user_cache_dir("gpt-tui", appauthor=False))
+    return expanded(given) if given else Path(platformdirs.user_cache_dir("gpt-tui", appauthor=False))
 
 
 class Cache:
@@ -142,8 +144,8 @@ def write_json(path: Path, value: Mapping[str, Any]) -> None:
 def read_json(path: Path) -> dict[str, Any] | None:
     """The JSON object of a cache file, or None where there is none, or none that can be read: it is made again."""
     try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        value = json.loads(read_small(path, _MAX_JSON))
+    except (OSError, GptTuiError, ValueError, RecursionError):
         return None
     return value if isinstance(value, dict) else None
 

@@ -104,16 +104,25 @@ def load_dataset(
 
 
 def recall_dataset(
-    name: str, source: str, sha256: str, *, tokenizer: str = "char", cache_dir: Path | None = None
+    name: str,
+    source: str,
+    sha256: str,
+    *,
+    tokenizer: str = "char",
+    cache_dir: Path | None = None,
+    progress: Progress | None = None,
+    should_stop: ShouldStop | None = None,
 ) -> Dataset | None:
     """A dataset that was loaded before, by its text's SHA-256 alone; None where the cache no longer holds it.
 
-    So a run goes on although its text came from standard input, or the file has changed since.
+    So a run goes on although its text came from standard input, or the file has changed since. progress, should_stop:
+    as in `load_dataset`. Raises Stopped where `should_stop` said so.
     """
     check_tokenizer(tokenizer)
     cache = Cache(cache_dir)
-    entry = find_entry(cache, sha256, tokenizer)
-    return None if entry is None else _dataset(name, source, None, entry, (), cache, Watch(), quick=False)
+    watch = Watch(progress, should_stop)
+    entry = find_entry(cache, sha256, tokenizer, watch)
+    return None if entry is None else _dataset(name, source, None, entry, (), cache, watch, quick=False)
 
 
 def _dataset(
@@ -174,13 +183,13 @@ def _with_source_rung(ladder: Ladder, entry: Entry, watch: Watch) -> Ladder:
 def _tokens(source: Source, kind: str, cache: Cache, watch: Watch) -> tuple[Entry, tuple[str, ...]]:
     """The tokens of a source, read and made only where the cache does not know them, and what is to be told of it."""
     if source.sha256 is not None:
-        entry = find_entry(cache, source.sha256, kind)
+        entry = find_entry(cache, source.sha256, kind, watch)
         if entry is not None:
             return entry, ()
     remembered = _recall(source, cache)
     if remembered is not None:
         sha256, notices = remembered
-        entry = find_entry(cache, sha256, kind)
+        entry = find_entry(cache, sha256, kind, watch)
         if entry is not None:
             return entry, notices
     began = time.time()
@@ -189,7 +198,7 @@ def _tokens(source: Source, kind: str, cache: Cache, watch: Watch) -> tuple[Entr
         raise GptTuiError(
             f"{source.name} is not the text it should be (its SHA-256 is {found.sha256}). Run: gpt-tui datasets clean"
         )
-    entry = find_entry(cache, found.sha256, kind) or build_entry(cache, source, found, kind, watch)
+    entry = find_entry(cache, found.sha256, kind, watch) or build_entry(cache, source, found, kind, watch)
     notices = source.notices()
     _remember(source, cache, found.sha256, notices, began)
     return entry, notices

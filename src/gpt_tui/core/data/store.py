@@ -30,7 +30,7 @@ from gpt_tui.core.data.tokenizers import (
     UnknownCharacter,
     code_points,
 )
-from gpt_tui.core.data.watch import Watch
+from gpt_tui.core.data.watch import Stopped, Watch
 from gpt_tui.core.errors import GptTuiError, Refusal, visible
 
 _VERSION = 1
@@ -38,8 +38,9 @@ _TRAIN_SHARE = 0.9
 _MIN_SPLIT_TOKENS = 2
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
-# A checksum of a small tokens file costs nothing at a start; of a large one its size has to do.
+# A checksum of a small tokens file costs nothing at a start; of a large one its size and its highest id have to do.
 _CHECKED_BYTES = 1 << 24
+_BLOCK_TOKENS = 1 << 24
 
 
 @dataclass(frozen=True)
@@ -99,8 +100,12 @@ def _refuse_short(source: Source, found: Scan) -> None:
         )
 
 
-def find_entry(cache: Cache, sha256: str, kind: str) -> Entry | None:
-    """The tokens of a text in the cache, or None where they are missing, cut short, or not what they should be."""
+def find_entry(cache: Cache, sha256: str, kind: str, watch: Watch | None = None) -> Entry | None:
+    """The tokens of a text in the cache, or None where they are missing, cut short, or not what they should be.
+
+    watch: given where the tokens will be used: each of a large file is looked at then, which may take seconds. A model
+    has no row for an id beyond the vocabulary. Raises Stopped as `watch` says.
+    """
     if not _SHA256.fullmatch(sha256):
         return None  # it may come from a stranger's file, and becomes part of a path
     path = cache.path("tokens", f"{sha256}-{kind}")
@@ -117,9 +122,25 @@ def find_entry(cache: Cache, sha256: str, kind: str) -> Entry | None:
         if size <= _CHECKED_BYTES and _digest(tokens_file) != meta.get("tokens_sha256"):
             return None
         mapped = np.memmap(tokens_file, dtype=tokenizer.dtype, mode="r", shape=(count,))
-    except (OSError, KeyError, TypeError, ValueError, GptTuiError):
+        if watch is not None and not _are_ids(mapped, tokenizer.vocab_size, watch):
+            return None
+    except Stopped:
+        raise
+    except (OSError, KeyError, TypeError, ValueError, OverflowError, GptTuiError):
         return None  # whatever is wrong with it, it is made again
     return Entry(path, sha256, characters, tokenizer, np.asarray(mapped), train_tokens)
+
+
+def _are_ids(tokens: TokenArray, vocab_size: int, watch: Watch) -> bool:
+    """Whether each token has a place in the vocabulary."""
+    if vocab_size > np.iinfo(tokens.dtype).max:
+        return True
+    for start in range(0, len(tokens), _BLOCK_TOKENS):
+        if int(tokens[start : start + _BLOCK_TOKENS].max()) >= vocab_size:
+            return False
+        if len(tokens) > _BLOCK_TOKENS:
+            watch.report("reading", min(start + _BLOCK_TOKENS, len(tokens)), len(tokens))
+    return True
 
 
 def build_entry(cache: Cache, source: Source, found: Scan, kind: str, watch: Watch) -> Entry:
@@ -128,7 +149,7 @@ def build_entry(cache: Cache, source: Source, found: Scan, kind: str, watch: Wat
     tokenizer: Tokenizer = CharTokenizer(found.alphabet) if kind == CharTokenizer.kind else ByteTokenizer()
     while True:
         with cache.lock(f"tokens-{key}", watch):
-            entry = find_entry(cache, found.sha256, kind)
+            entry = find_entry(cache, found.sha256, kind, watch)
             if entry is not None:
                 return entry
             try:

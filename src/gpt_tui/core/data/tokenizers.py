@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gpt_tui.core.errors import Fault, GptTuiError, Refusal, did_you_mean, visible
+from gpt_tui.core.files import checksum_of
 
 Ids = npt.NDArray[np.int64]
 TokenArray = npt.NDArray[np.unsignedinteger]
@@ -136,14 +137,22 @@ class Tokenizer(ABC):
 
     @staticmethod
     def from_json(data: object) -> Tokenizer:
-        """The tokenizer that `to_json` described. It may be a stranger's: raises GptTuiError for anything else."""
+        """The tokenizer that `to_json` described. It may be a stranger's: raises GptTuiError for anything else.
+
+        A vocabulary that was kept before there were checksums has none.
+        """
         if not isinstance(data, Mapping):
             raise GptTuiError("The run's tokenizer is not a JSON object, so its text cannot be read.")
         if data.get("kind") == ByteTokenizer.kind and set(data) == {"kind"}:
             return ByteTokenizer()
-        if data.get("kind") == CharTokenizer.kind and set(data) == {"kind", "characters"}:
-            characters = data["characters"]
-            if isinstance(characters, str):
+        if data.get("kind") == CharTokenizer.kind and {"characters"} <= set(data) <= {"kind", "characters", "sha256"}:
+            characters, kept = data["characters"], data.get("sha256", "")
+            if isinstance(characters, str) and isinstance(kept, str):
+                if kept and kept != checksum_of(data):
+                    raise GptTuiError(
+                        "The run's vocabulary does not have the checksum that was kept with it. "
+                        "A fork of the run takes it anew from the dataset."
+                    )
                 return CharTokenizer(characters)
         raise GptTuiError(
             'The run\'s tokenizer is neither {"kind": "byte"} nor {"kind": "char", "characters": "…"}, '
@@ -214,7 +223,8 @@ class CharTokenizer(Tokenizer):
         return visible(self.characters[token])
 
     def to_json(self) -> dict[str, str]:
-        return {"kind": self.kind, "characters": self.characters}
+        written = {"kind": self.kind, "characters": self.characters}
+        return {**written, "sha256": checksum_of(written)}
 
 
 @dataclass(frozen=True)
