@@ -99,7 +99,8 @@ def count_cost(
 
 def estimate_seconds(config: RunConfig, vocab_size: int, cores: int) -> float:
     """Seconds that an optimizer step would take on a CPU, with as many threads as asked for, or as it has cores."""
-    return _SECONDS_A_STEP + config.training.gradient_accumulation_steps * _seconds_a_batch(config, vocab_size, cores)
+    batches = config.training.gradient_accumulation_steps * _seconds_a_batch(config, vocab_size, cores)
+    return _SECONDS_A_STEP + batches + _seconds_of_muon(config, cores)
 
 
 def estimate_looking(config: RunConfig, vocab_size: int, cores: int, facts: DatasetFacts | None) -> float:
@@ -121,16 +122,45 @@ def _seconds_a_batch(config: RunConfig, vocab_size: int, cores: int) -> float:
     """Forward and backward."""
     training = config.training
     batch = shapes.walk(config.model, vocab_size, training.batch_size)
-    threads = cores if training.threads == "auto" else training.threads
-    speed = _FLOPS_PER_CORE * threads * (_BFLOAT16_GAIN if _uses_bfloat16(training.dtype, config.model) else 1)
+    speed = _flops_a_second(config, cores, bfloat16=_uses_bfloat16(training.dtype, config.model))
     calls = sum(step.times for step in batch.steps)
-    return _SECONDS_A_CALL * calls + 6 * batch.multiply_adds / speed + batch.memory / (_REMEMBERED_PER_CORE * threads)
+    return (
+        _SECONDS_A_CALL * calls
+        + 6 * batch.multiply_adds / speed
+        + batch.memory / (_REMEMBERED_PER_CORE * _threads(config, cores))
+    )
+
+
+def _threads(config: RunConfig, cores: int) -> int:
+    return cores if config.training.threads == "auto" else config.training.threads
+
+
+def _flops_a_second(config: RunConfig, cores: int, *, bfloat16: bool) -> float:
+    """Of matrix products."""
+    return _FLOPS_PER_CORE * _threads(config, cores) * (_BFLOAT16_GAIN if bfloat16 else 1)
+
+
+def _seconds_of_muon(config: RunConfig, cores: int) -> float:
+    """Making the directions of the blocks' matrices equally strong, in bfloat16."""
+    if config.optimizer.optimizer != "muon":
+        return 0.0
+    flops = 0
+    for rows, columns in shapes.block_matrices(config.model):
+        short, long = sorted((rows, columns))
+        flops += config.optimizer.muon_ns_steps * (4 * short * short * long + 2 * short**3)
+    return flops / _flops_a_second(config, cores, bfloat16=_has_native_bfloat16())
 
 
 def _uses_bfloat16(dtype: str, model: ModelConfig) -> bool:
-    from gpt_tui.core.device import WIDE_ENOUGH_FOR_BFLOAT16, cpu_has_native_bfloat16
+    from gpt_tui.core.device import WIDE_ENOUGH_FOR_BFLOAT16
 
     if dtype != "auto":
         return dtype == "bfloat16"
+    return model.n_embd >= WIDE_ENOUGH_FOR_BFLOAT16 and _has_native_bfloat16()
+
+
+def _has_native_bfloat16() -> bool:
+    from gpt_tui.core.device import cpu_has_native_bfloat16
+
     # Only Linux tells it without torch; elsewhere the first run's pace makes up for it.
-    return model.n_embd >= WIDE_ENOUGH_FOR_BFLOAT16 and sys.platform == "linux" and cpu_has_native_bfloat16()
+    return sys.platform == "linux" and cpu_has_native_bfloat16()

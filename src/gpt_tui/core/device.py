@@ -31,6 +31,15 @@ def available_devices() -> list[str]:
     return [*found, "cpu"]
 
 
+def card(device: str) -> dict[str, str]:
+    """Which CUDA card computes, and by which CUDA; nothing for another device, of which the processor tells enough."""
+    if device != "cuda":
+        return {}
+    import torch
+
+    return {"card": torch.cuda.get_device_name(), "CUDA": str(torch.version.cuda)}
+
+
 def resolve_device(name: str) -> str:
     """The device that `name` (auto, cpu, cuda, mps) stands for here. Raises Refusal when this machine lacks it."""
     if name not in ("auto", *DEVICES):
@@ -106,6 +115,27 @@ def memory_in_use(device: str) -> int | None:
     if device == "cuda":
         return int(torch.cuda.memory_allocated())
     return int(torch.mps.current_allocated_memory())
+
+
+def memory_free(device: str) -> int | None:
+    """Bytes that could still be had on the device; on a CPU no more than this process is allowed. None: not known."""
+    import psutil
+
+    if device == "cpu":
+        free = int(psutil.virtual_memory().available)
+        if sys.platform == "win32":
+            return free
+        import resource
+
+        limit, _ = resource.getrlimit(resource.RLIMIT_AS)
+        if limit == resource.RLIM_INFINITY:
+            return free
+        return max(0, min(free, limit - int(psutil.Process().memory_info().vms)))
+    import torch
+
+    if device == "cuda":
+        return int(torch.cuda.mem_get_info()[0])
+    return max(0, int(torch.mps.recommended_max_memory() - torch.mps.driver_allocated_memory()))
 
 
 def processor_name() -> str:

@@ -105,6 +105,18 @@ def depth(model: ModelConfig) -> int:
     return model.n_layer if model.attention or model.feed_forward else 0
 
 
+def block_matrices(model: ModelConfig) -> list[tuple[int, int]]:
+    """(rows, columns) of every matrix of every block."""
+    C, F = model.n_embd, feed_forward_width(model)
+    found = []
+    if model.attention:
+        found += [(3 * C, C), *([(C, C)] if model.output_projection else [])]
+    if model.feed_forward:
+        gates = 2 if model.activation == "swiglu" else 1
+        found += [(gates * F, C), *([(C, F)] if model.output_projection else [])]
+    return found * depth(model)
+
+
 def width(model: ModelConfig, vocab_size: int) -> int:
     """Numbers a token: the bigram's table is as wide as the vocabulary."""
     return model.n_embd if model.head else vocab_size
@@ -333,7 +345,9 @@ def step_flops(config: RunConfig, vocab_size: int) -> float:
 
 
 def training_memory(config: RunConfig, vocab_size: int) -> int:
-    """Bytes while training, estimated: weights, gradients, Adam's two averages, and what backward has to remember."""
+    """Bytes while training, estimated: weights, gradients, the optimizer's averages, and what backward remembers."""
     batch = walk(config.model, vocab_size, config.training.batch_size)
     logits = FLOAT * batch.letters["B"] * batch.letters["T"] * vocab_size
-    return 4 * FLOAT * batch.parameters + batch.memory + 2 * logits
+    by_muon = sum(map(prod, block_matrices(config.model))) if config.optimizer.optimizer == "muon" else 0
+    averages = 2 * batch.parameters - by_muon  # AdamW has two, Muon one
+    return FLOAT * (2 * batch.parameters + averages) + batch.memory + 2 * logits
