@@ -1,60 +1,111 @@
-"""AdamW with decay groups, and its state as named tensors, so that a checkpoint needs no pickle."""
+"""What moves the weights: AdamW with decay groups, Muon beside it for matrices, and their state as named tensors."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from gpt_tui.core.config import OptimizerConfig
-from gpt_tui.core.errors import GptTuiError
+from gpt_tui.core.errors import GptTuiError, shorten
+from gpt_tui.core.model import GPT
+from gpt_tui.core.training.muon import Muon
 
-_STATE = ("step", "exp_avg", "exp_avg_sq")
-
-
-def make_optimizer(model: nn.Module, config: OptimizerConfig) -> torch.optim.AdamW:
-    """AdamW that decays matrices and embeddings, and leaves norms, biases and other vectors alone."""
-    matrices = [p for p in model.parameters() if p.dim() >= 2]
-    vectors = [p for p in model.parameters() if p.dim() < 2]
-    groups = [{"params": matrices, "weight_decay": config.weight_decay}]
-    if vectors:
-        groups.append({"params": vectors, "weight_decay": 0.0})
-    device = next(model.parameters()).device.type
-    return torch.optim.AdamW(
-        groups, lr=config.learning_rate, betas=(config.beta1, config.beta2), fused=device in ("cpu", "cuda", "mps")
-    )
+_ADAM = ("step", "exp_avg", "exp_avg_sq")
+_MUON = "momentum_buffer"
 
 
-def apply_settings(optimizer: torch.optim.AdamW, config: OptimizerConfig, learning_rate: float) -> None:
-    """Set what is live before a step: the rate, the betas and the decay of the first group."""
-    for group in optimizer.param_groups:
-        group["lr"] = learning_rate
-        group["betas"] = (config.beta1, config.beta2)
-    optimizer.param_groups[0]["weight_decay"] = config.weight_decay
+class Optimizer:
+    """AdamW for every parameter; where `optimizer` is muon, for all but the matrices of the blocks, which have Muon.
 
+    AdamW decays matrices and embeddings, and leaves norms, biases and other vectors alone.
+    """
 
-def optimizer_state(optimizer: torch.optim.AdamW, model: nn.Module) -> dict[str, Tensor]:
-    """Adam's averages and step counts as "<parameter>.<name>" -> tensor; empty before the first step."""
-    return {
-        f"{name}.{key}": optimizer.state[p][key]
-        for name, p in model.named_parameters()
-        if p in optimizer.state
-        for key in _STATE
-    }
+    def __init__(self, model: GPT, config: OptimizerConfig):
+        self._names: dict[Tensor, str] = {p: name for name, p in model.named_parameters()}
+        blocks = [p for p in model.blocks.parameters() if p.dim() == 2] if config.optimizer == "muon" else []
+        self.muon = Muon(blocks) if blocks else None
+        taken = set(blocks)
+        matrices = [p for p in self._names if p.dim() >= 2 and p not in taken]
+        vectors = [p for p in self._names if p.dim() < 2]
+        groups = [{"params": matrices, "weight_decay": config.weight_decay}]
+        if vectors:
+            groups.append({"params": vectors, "weight_decay": 0.0})
+        fused = next(model.parameters()).device.type in ("cpu", "cuda", "mps")
+        self.adamw = torch.optim.AdamW(groups, lr=config.learning_rate, betas=(config.beta1, config.beta2), fused=fused)
 
+    def set(self, config: OptimizerConfig, learning_rate: float) -> None:
+        """Set what is live before a step. learning_rate: of this step; Muon's own rises and falls with it."""
+        for group in self.adamw.param_groups:
+            group["lr"] = learning_rate
+            group["betas"] = (config.beta1, config.beta2)
+        self.adamw.param_groups[0]["weight_decay"] = config.weight_decay
+        if self.muon is not None:
+            self.muon.learning_rate = config.muon_lr * learning_rate / config.learning_rate
+            self.muon.momentum = config.muon_momentum
+            self.muon.weight_decay = config.weight_decay
+            self.muon.ns_steps = config.muon_ns_steps
 
-def restore_optimizer(optimizer: torch.optim.AdamW, model: nn.Module, saved: Mapping[str, Tensor]) -> None:
-    """Put back what `optimizer_state` gave. Raises GptTuiError when it belongs to another model."""
-    optimizer.state.clear()
-    for name, p in model.named_parameters():
-        found = {key: saved[f"{name}.{key}"] for key in _STATE if f"{name}.{key}" in saved}
-        if not found:
-            continue
-        if len(found) != len(_STATE) or any(found[key].shape != p.shape for key in _STATE[1:]):
-            raise GptTuiError(f"the saved optimizer state does not fit the model: {name}")
-        optimizer.state[p] = {
-            "step": found["step"].to(p.device, torch.float32).clone(),
-            "exp_avg": found["exp_avg"].to(p.device, p.dtype).clone(),
-            "exp_avg_sq": found["exp_avg_sq"].to(p.device, p.dtype).clone(),
-        }
+    def make_room(self) -> None:
+        """All averages, before the first step would make them: one that begins to move weights asks for no memory."""
+        state = self.adamw.state
+        for group in self.adamw.param_groups:
+            for p in group["params"]:
+                if p.grad is not None and p not in state:
+                    state[p] = {
+                        "step": torch.zeros((), dtype=torch.float32, device=p.device),
+                        "exp_avg": torch.zeros_like(p),
+                        "exp_avg_sq": torch.zeros_like(p),
+                    }
+        if self.muon is not None:
+            self.muon.make_room()
+
+    def step(self, broken: Tensor | None = None) -> None:
+        """Move the weights along their gradients, and forget these. broken: where it is 1, nothing moves."""
+        if broken is not None:
+            self.adamw.found_inf = broken  # type: ignore[attr-defined]
+        self.adamw.step()
+        if self.muon is not None:
+            self.muon.step(broken)
+        self.forget_gradients()
+
+    def forget_gradients(self) -> None:
+        for p in self._names:
+            p.grad = None
+
+    def state(self) -> dict[str, Tensor]:
+        """Averages and step counts as "<parameter>.<name>" -> tensor; empty before the first step."""
+        momenta = self.muon.momenta() if self.muon is not None else {}
+        found = {f"{self._names[p]}.{_MUON}": momentum for p, momentum in momenta.items()}
+        for p, name in self._names.items():
+            if p in self.adamw.state:
+                found |= {f"{name}.{key}": self.adamw.state[p][key] for key in _ADAM}
+        return found
+
+    def restore(self, saved: Mapping[str, Tensor]) -> None:
+        """Put back what `state` gave; a parameter that another optimizer moved begins anew.
+
+        Raises GptTuiError where it belongs to another model.
+        """
+        self.adamw.state.clear()
+        by_muon = set(self.muon.parameters) if self.muon is not None else set()
+        momenta: dict[Tensor, Tensor] = {}
+        for p, name in self._names.items():
+            keys = (_MUON,) if p in by_muon else _ADAM
+            found = {key: saved[f"{name}.{key}"] for key in keys if f"{name}.{key}" in saved}
+            if not found:
+                continue
+            shapes = [p.shape if key != "step" else torch.Size() for key in keys]
+            if [tensor.shape for tensor in found.values()] != shapes:
+                raise GptTuiError(f"the saved optimizer state does not fit the model: {shorten(name)}")
+            if p in by_muon:
+                momenta[p] = found[_MUON]
+                continue
+            self.adamw.state[p] = {
+                "step": found["step"].to(p.device, torch.float32).clone(),
+                "exp_avg": found["exp_avg"].to(p.device, p.dtype).clone(),
+                "exp_avg_sq": found["exp_avg_sq"].to(p.device, p.dtype).clone(),
+            }
+        if self.muon is not None:
+            self.muon.restore(momenta)
