@@ -167,7 +167,7 @@ def test_changing_threads_or_number_format_keeps_all_that_was_learned(dataset: D
     trainer.edit(trainer.config.replace(threads=2, dtype="bfloat16"))
     assert trainer.dtype == "bfloat16"
     assert all(torch.equal(p, before[name]) for name, p in weights(trainer).items())
-    assert trainer.optimizer.state
+    assert trainer.optimizer.state()
     assert math.isfinite(trainer.step().loss)
 
 
@@ -190,7 +190,7 @@ def test_a_dataset_too_short_for_the_window_is_refused(dataset: Dataset) -> None
 
 def test_weight_decay_pulls_at_matrices_alone(dataset: Dataset) -> None:
     trainer = Trainer(config(norm="layernorm", norm_weight=True, bias=True), dataset)
-    decayed, left = trainer.optimizer.param_groups
+    decayed, left = trainer.optimizer.adamw.param_groups
     assert decayed["weight_decay"] == 0.1
     assert left["weight_decay"] == 0.0
     assert {p.dim() for p in decayed["params"]} == {2}

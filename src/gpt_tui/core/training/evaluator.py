@@ -44,44 +44,67 @@ class Evaluator:
         model: GPT,
         eval_iters: int,
         batch_size: int,
+        at_once: int,
         forward: Callable[[Tensor, Tensor], Tensor],
         should_stop: Callable[[], bool],
+        progress: Callable[[int, int], object],
     ) -> Evaluation:
-        """eval_iters 0 takes the whole validation split. forward: (x, y) -> mean loss. Raises Interrupted."""
+        """eval_iters 0 takes the whole validation split. forward: (x, y) -> mean loss. Raises Interrupted.
+
+        at_once:  how many windows of a batch, or of the whole split, `forward` is given at a time
+        progress: (tokens evaluated so far, tokens in all) -> anything
+        """
+        sizes = [self._targets(split, eval_iters, batch_size) for split in ("train", "val")]
         was_training = model.training
         model.eval()
         try:
             losses = [
-                self._mean_loss(batches, forward, should_stop)
-                for batches in (
-                    self._batches("train", eval_iters, batch_size, model.vocab_size),
-                    self._batches("val", eval_iters, batch_size, model.vocab_size),
+                self._mean_loss(
+                    self._batches(split, eval_iters, batch_size, at_once),
+                    forward,
+                    should_stop,
+                    lambda done, before=before: progress(before + done, sum(sizes)),  # type: ignore[misc]
                 )
+                for split, before in (("train", 0), ("val", sizes[0]))
             ]
         finally:
             model.train(was_training)
         return Evaluation(losses[0], losses[1], whole_split=eval_iters == 0)
 
-    def _batches(self, split: str, eval_iters: int, batch_size: int, vocab_size: int) -> Iterator[Batch]:
+    def _targets(self, split: str, eval_iters: int, batch_size: int) -> int:
+        """How many tokens of a split are predicted."""
+        if eval_iters:
+            return eval_iters * batch_size * self.block_size
+        tokens = self.dataset.train if split == "train" else self.dataset.val
+        return min(len(tokens) - 1, TRAIN_SHARE_LIMIT if split == "train" else WHOLE_SPLIT_LIMIT)
+
+    def _batches(self, split: str, eval_iters: int, batch_size: int, at_once: int) -> Iterator[Batch]:
         tokens = self.dataset.train if split == "train" else self.dataset.val
         if eval_iters:
             stream = make_stream(self.seed, f"evaluation/{split}")
             for _ in range(eval_iters):
-                yield sample_batch(tokens, stream, batch_size, self.block_size)
+                x, y = sample_batch(tokens, stream, batch_size, self.block_size)
+                for first in range(0, batch_size, at_once):
+                    yield x[first : first + at_once], y[first : first + at_once]
             return
         limit = TRAIN_SHARE_LIMIT if split == "train" else WHOLE_SPLIT_LIMIT
-        rows = max(1, 2**20 // max(64, vocab_size) // self.block_size)  # so that the logits stay around 4 MB
-        yield from windows(tokens, self.block_size, rows, max_tokens=limit)
+        yield from windows(tokens, self.block_size, at_once, max_tokens=limit)
 
     def _mean_loss(
-        self, batches: Iterator[Batch], forward: Callable[[Tensor, Tensor], Tensor], should_stop: Callable[[], bool]
+        self,
+        batches: Iterator[Batch],
+        forward: Callable[[Tensor, Tensor], Tensor],
+        should_stop: Callable[[], bool],
+        progress: Callable[[int], object],
     ) -> float:
         total, count = 0.0, 0
         with torch.no_grad():
             for x, y in batches:
                 if should_stop():
                     raise Interrupted
-                loss = forward(torch.from_numpy(x).to(self.device), torch.from_numpy(y).to(self.device))
-                total += float(loss) * y.size
+                total += (
+                    float(forward(torch.from_numpy(x).to(self.device), torch.from_numpy(y).to(self.device))) * y.size
+                )
                 count += y.size
+                progress(count)
         return total / count

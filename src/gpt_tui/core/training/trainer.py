@@ -7,7 +7,7 @@ import math
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
@@ -15,13 +15,15 @@ from torch import Tensor
 from gpt_tui.core.config import RunConfig, dataset_faults
 from gpt_tui.core.data import Dataset, sample_batch
 from gpt_tui.core.device import resolve_device, resolve_dtype, resolve_threads
-from gpt_tui.core.errors import GptTuiError, Refusal
+from gpt_tui.core.errors import GptTuiError, Refusal, shorten
+from gpt_tui.core.memory import release, shortage, windows_at_once
 from gpt_tui.core.model import GPT
 from gpt_tui.core.randomness import derive_seed, make_stream, restore_stream, stream_state
 from gpt_tui.core.training.evaluator import Evaluation, Evaluator
-from gpt_tui.core.training.optimizer import apply_settings, make_optimizer, optimizer_state, restore_optimizer
+from gpt_tui.core.training.optimizer import Optimizer
 from gpt_tui.core.training.schedule import learning_rate
 
+Result = TypeVar("Result")
 _MACHINE_FIELDS = ("device", "dtype", "threads", "deterministic")
 
 
@@ -36,8 +38,51 @@ class StepResult:
     tokens: int
 
 
+@dataclass(frozen=True)
+class _Place:
+    """Where a step begins: what it takes to begin it again."""
+
+    step: int
+    tokens: int
+    batches: Any
+    dropout: Mapping[str, Tensor]
+
+
+@dataclass
+class _Begun:
+    """A step on its way. numbers: (2,) loss and length of the gradient, on the device until they are sent.
+
+    broken: 1 where they, or those of the step before, are not finite; neither weights nor averages move then.
+    """
+
+    place: _Place
+    step: int
+    rate: float
+    tokens: int
+    numbers: Tensor
+    broken: Tensor | None = None
+    _arrived: torch.cuda.Event | None = None
+
+    def send(self, before: _Begun | None) -> None:
+        """Have the numbers copied to the CPU behind the work that makes them."""
+        self.broken = (~torch.isfinite(self.numbers).all()).float()
+        if before is not None and before.broken is not None:
+            self.broken = torch.maximum(self.broken, before.broken)
+        if self.numbers.is_cuda:
+            device = self.numbers.device
+            self.numbers = torch.empty(2, pin_memory=True).copy_(self.numbers, non_blocking=True)
+            self._arrived = torch.cuda.Event()  # type: ignore[no-untyped-call]
+            self._arrived.record(torch.cuda.current_stream(device))
+
+    def read(self) -> tuple[float, float]:
+        if self._arrived is not None:
+            self._arrived.synchronize()
+        loss, grad_norm = self.numbers.tolist()
+        return loss, grad_norm
+
+
 class Diverged(GptTuiError):
-    """Something became NaN or infinite at this step. Raised by `Trainer.step`, before a weight was touched."""
+    """Something became NaN or infinite at this step. Raised before a weight was touched."""
 
     def __init__(self, step: int, what: str, value: float):
         super().__init__(f"the {what} became {value} at step {step}")
@@ -57,56 +102,132 @@ class Trainer:
         self.dataset = dataset
         self.step_count = 0
         self.tokens = 0
-        self._settle_on_machine()
+        self._begun: _Begun | None = None
+        self._take_machine()
         generator = torch.Generator().manual_seed(derive_seed(config.training.seed, "initialisation"))
         self.model = GPT(config.model, dataset.vocab_size, generator).to(self.device)
-        self.optimizer = make_optimizer(self.model, config.optimizer)
+        self.optimizer = Optimizer(self.model, config.optimizer)
         self.reseed()
 
+    @property
+    def runs_ahead(self) -> bool:
+        """Whether a step is begun before it is known what the one before it did: where AdamW reads a flag by itself."""
+        return self.device.type == "cuda"
+
+    @property
+    def under_way(self) -> bool:
+        """Whether a step was begun of which it is not told yet what it did."""
+        return self._begun is not None
+
     def step(self) -> StepResult:
-        """One optimizer step. Raises Diverged before any weight is touched."""
-        config, model = self.config, self.model
-        rate = learning_rate(config, self.step_count)
-        apply_settings(self.optimizer, config.optimizer, rate)
-        micro_batches = config.training.gradient_accumulation_steps
+        """One optimizer step. Raises Diverged or OutOfMemory before any weight is touched: it has not begun then."""
+        self.settle()
+        result = self.begin_step() or self.settle()
+        assert result is not None
+        return result
+
+    def begin_step(self) -> StepResult | None:
+        """One optimizer step that nobody waits for where the machine `runs_ahead`: what the step before it did.
+
+        None where that is told already. Elsewhere it is done on return: what it did. Raises as `step` does, running
+        ahead one step late: neither step has touched a weight then, and neither has begun.
+        """
+        place = self._place()
+        rate = learning_rate(self.config, self.step_count)
+        self.optimizer.set(self.config.optimizer, rate)
+        numbers = self._undone_where_it_fails(self._gradient, place)
+        begun = _Begun(place, self.step_count + 1, rate, self.tokens + self.config.tokens_per_step, numbers)
+        self.step_count, self.tokens = begun.step, begun.tokens
+        if not self.runs_ahead:
+            result = self._read(begun)
+            self.optimizer.step()
+            return result
+        before, self._begun = self._begun, begun
+        begun.send(before)
+        self.optimizer.step(begun.broken)
+        return self._read(before) if before else None
+
+    def settle(self) -> StepResult | None:
+        """Wait for the step that was begun and not told yet: what it did; None where there is none. Raises Diverged."""
+        begun, self._begun = self._begun, None
+        return self._read(begun) if begun else None
+
+    def _read(self, begun: _Begun) -> StepResult:
+        """What a step did. Raises Diverged, back where it began."""
+        loss, grad_norm = begun.read()
+        for what, value in (("loss", loss), ("gradient", grad_norm)):
+            if not math.isfinite(value):
+                self._begun = None  # the step behind it, which has not moved the weights either
+                self._go_back(begun.place)
+                raise Diverged(begun.step, what, value)
+        return StepResult(begun.step, loss, begun.rate, grad_norm, begun.tokens)
+
+    def _gradient(self) -> Tensor:
+        """Batch, forward, backward, clip: leaves the gradient, and returns (2,): the loss, the length before clipping.
+
+        Nothing here waits for a GPU.
+        """
+        micro_batches = self.config.training.gradient_accumulation_steps
         total = torch.zeros((), device=self.device)
         for _ in range(micro_batches):
             x, y = self._next_batch()  # (B, T) each
             loss = self._loss(x, y) / micro_batches
             loss.backward()  # type: ignore[no-untyped-call]
             total += loss.detach()
-        norm = self._clip(list(model.parameters()), config.optimizer.grad_clip)
-        step_loss, grad_norm = torch.stack((total, norm)).tolist()  # the one place that waits for a GPU
-        self._refuse_non_finite("loss", step_loss)
-        self._refuse_non_finite("gradient", grad_norm)
-        self.optimizer.step()
-        self.optimizer.zero_grad(set_to_none=True)
-        self.step_count += 1
-        self.tokens += config.tokens_per_step
-        return StepResult(self.step_count, step_loss, rate, grad_norm, self.tokens)
+        norm = self._clip(list(self.model.parameters()), self.config.optimizer.grad_clip)
+        self.optimizer.make_room()
+        return torch.stack((total, norm))
 
-    def evaluate(self, eval_iters: int | None = None, should_stop: Callable[[], bool] = lambda: False) -> Evaluation:
+    def _undone_where_it_fails(self, work: Callable[[], Result], place: _Place) -> Result:
+        """What `work` gives; where it raises, everything is as it was at `place`."""
+        try:
+            return work()
+        except Exception as error:  # noqa: BLE001 - raised again below
+            failed = shortage(error, f"step {self.step_count + 1} does not fit into memory", self.device.type) or error
+        # Only here, where the error is forgotten, is what its frames held free again.
+        self._go_back(place)
+        raise failed
+
+    def _place(self) -> _Place:
+        return _Place(self.step_count, self.tokens, stream_state(self._batches), self._dropout_state())
+
+    def _go_back(self, place: _Place) -> None:
+        self.optimizer.forget_gradients()
+        self.step_count, self.tokens = place.step, place.tokens
+        restore_stream(self._batches, place.batches)
+        self._restore_dropout(place.dropout)
+        release(self.device.type)
+
+    def evaluate(
+        self,
+        eval_iters: int | None = None,
+        should_stop: Callable[[], bool] = lambda: False,
+        progress: Callable[[int, int], object] = lambda done, total: None,
+    ) -> Evaluation:
         """The mean losses now. eval_iters 0: the whole validation split. Raises Interrupted once `should_stop` is true.
 
-        Nothing of it is felt by the steps that follow.
+        progress is told after each batch how many tokens were evaluated, of how many. Nothing of it is felt by the
+        steps that follow.
         """
         training = self.config.training
         iters = training.eval_iters if eval_iters is None else eval_iters
         evaluator = Evaluator(self.dataset, training.seed, self.config.model.block_size, self.device)
-        return evaluator.evaluate(self.model, iters, training.batch_size, self._loss, should_stop)
+        at_once = windows_at_once(self.config, self.model.vocab_size, iters)
+        return evaluator.evaluate(self.model, iters, training.batch_size, at_once, self._loss, should_stop, progress)
 
     def edit(self, config: RunConfig) -> None:
         """Go on under `config`, which differs from the present one in live fields only."""
         old, self.config = self.config, config
         if any(config.get(name) != old.get(name) for name in _MACHINE_FIELDS):
+            state = self.state_dict()
             try:
-                state = self.state_dict()
-                self._settle_on_machine()
-                self.model.to(self.device)
-                self.optimizer = make_optimizer(self.model, config.optimizer)
-                self.load_state_dict(state)
-            except GptTuiError:
+                self._move(state)
+            except Exception as error:
+                told = shortage(error, "there is not enough memory for that", self.device.type)
                 self.config = old
+                self._move(state)
+                if told:
+                    raise told from None
                 raise
         if config.model.dropout != old.model.dropout:
             self.model.set_dropout(config.model.dropout)
@@ -120,14 +241,11 @@ class Trainer:
     def state_dict(self) -> dict[str, Any]:
         """All that the next step depends on: {"model": tensors, "trainer": tensors, "state": plain values}.
 
-        The tensors are the living ones, not copies.
+        The tensors are the living ones, not copies. For a trainer that is settled.
         """
-        trainer = {f"optimizer.{name}": value for name, value in optimizer_state(self.optimizer, self.model).items()}
-        trainer["dropout.cpu"] = torch.get_rng_state()
-        if self.device.type == "cuda":
-            trainer["dropout.cuda"] = torch.cuda.get_rng_state(self.device)
-        elif self.device.type == "mps":
-            trainer["dropout.mps"] = torch.mps.get_rng_state()
+        assert self._begun is None
+        trainer = {f"optimizer.{name}": value for name, value in self.optimizer.state().items()}
+        trainer |= self._dropout_state()
         state = {"step": self.step_count, "tokens": self.tokens, "batches": stream_state(self._batches)}
         return {"model": dict(self.model.state_dict()), "trainer": trainer, "state": state}
 
@@ -136,26 +254,49 @@ class Trainer:
         try:
             self.model.load_state_dict(saved["model"])
         except RuntimeError as error:
-            raise GptTuiError(
-                f"the saved weights do not fit the model: {str(error).splitlines()[-1].strip()}"
-            ) from None
+            why = shorten(str(error).splitlines()[-1].strip())
+            raise GptTuiError(f"the saved weights do not fit the model: {why}") from None
         trainer: Mapping[str, Tensor] = saved["trainer"]
         prefix = "optimizer."
-        restore_optimizer(
-            self.optimizer,
-            self.model,
-            {name.removeprefix(prefix): value for name, value in trainer.items() if name.startswith(prefix)},
+        self.optimizer.restore(
+            {name.removeprefix(prefix): value for name, value in trainer.items() if name.startswith(prefix)}
         )
-        restore_stream(self._batches, saved["state"]["batches"])
-        torch.set_rng_state(trainer["dropout.cpu"].cpu())
-        if self.device.type == "cuda" and "dropout.cuda" in trainer:
-            torch.cuda.set_rng_state(trainer["dropout.cuda"].cpu(), self.device)
-        elif self.device.type == "mps" and "dropout.mps" in trainer:
-            torch.mps.set_rng_state(trainer["dropout.mps"].cpu())
-        self.step_count = int(saved["state"]["step"])
-        self.tokens = int(saved["state"]["tokens"])
+        state = saved["state"]
+        try:
+            self.step_count, self.tokens = int(state["step"]), int(state["tokens"])
+        except (KeyError, TypeError, ValueError, OverflowError):
+            raise GptTuiError("the saved place in the training cannot be read") from None
+        try:
+            torch.Generator().set_state(trainer["dropout.cpu"])  # one of our own first: this may be a stranger's
+        except (KeyError, TypeError, RuntimeError):
+            raise GptTuiError("the saved position of dropout's random stream cannot be read") from None
+        restore_stream(self._batches, state.get("batches"))
+        self._restore_dropout(trainer)
 
-    def _settle_on_machine(self) -> None:
+    def _dropout_state(self) -> dict[str, Tensor]:
+        """Where the generators are that dropout draws from."""
+        states = {"dropout.cpu": torch.get_rng_state()}
+        if self.device.type == "cuda":
+            states["dropout.cuda"] = torch.cuda.get_rng_state(self.device)
+        elif self.device.type == "mps":
+            states["dropout.mps"] = torch.mps.get_rng_state()
+        return states
+
+    def _restore_dropout(self, states: Mapping[str, Tensor]) -> None:
+        torch.set_rng_state(states["dropout.cpu"].cpu())
+        if self.device.type == "cuda" and "dropout.cuda" in states:
+            torch.cuda.set_rng_state(states["dropout.cuda"].cpu(), self.device)
+        elif self.device.type == "mps" and "dropout.mps" in states:
+            torch.mps.set_rng_state(states["dropout.mps"].cpu())
+
+    def _move(self, state: Mapping[str, Any]) -> None:
+        """Go on from `state` on the machine that the configuration names."""
+        self._take_machine()
+        self.model.to(self.device)
+        self.optimizer = Optimizer(self.model, self.config.optimizer)
+        self.load_state_dict(state)
+
+    def _take_machine(self) -> None:
         training = self.config.training
         self.device = torch.device(resolve_device(training.device))
         self.dtype = resolve_dtype(training.dtype, self.device.type, self.config.model)
@@ -199,8 +340,3 @@ class Trainer:
         if isinstance(limit, str):
             return torch.nn.utils.get_total_norm([p.grad for p in parameters if p.grad is not None])
         return torch.nn.utils.clip_grad_norm_(parameters, limit)
-
-    def _refuse_non_finite(self, what: str, value: float) -> None:
-        if not math.isfinite(value):
-            self.optimizer.zero_grad(set_to_none=True)
-            raise Diverged(self.step_count + 1, what, value)
