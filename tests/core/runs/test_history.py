@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Callable
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from gpt_tui.core.errors import Refusal
 from gpt_tui.core.events import (
@@ -25,6 +28,7 @@ from gpt_tui.core.events import (
     Step,
 )
 from gpt_tui.core.runs import History
+from gpt_tui.core.runs.checkpoints import passed_over, words
 
 MakeSteps = Callable[[int, int], list[Event]]
 MakeStarted = Callable[[str], Started]
@@ -196,7 +200,7 @@ def test_what_happened_is_told_in_plain_sentences(started: MakeStarted) -> None:
         "finished at step 600: validation 1.842 on the whole split, best 1.840",
         "continued from step 600",
         "stopped by a signal at step 601: validation 1.842 on the whole split, best 1.840",
-        "diverged at step 602: The loss is not finite. Lower learning_rate.",
+        "diverged after step 602: The loss is not finite. Lower learning_rate.",
     ]
     assert [line.level for line in history.log if line.level != "info"] == ["warning", "error"]
     assert history.log[1].time == 30.5
@@ -251,6 +255,16 @@ def test_edits_that_a_continued_made_void_wait_until_they_are_made_again(started
     assert [edit.step for edit in history.pending_edits] == [30, 40]
 
 
+def test_an_edit_that_waits_outlives_another_at_its_step(started: MakeStarted) -> None:
+    history = History()
+    waiting = Edit(step=8, changes={"learning_rate": (0.02, 0.01)})
+    history.extend([started("run"), waiting, Continued(step=6, path="", created="")])
+    history.apply(Edit(step=8, changes={"eval_batch_size": ("off", 4)}))
+    assert history.pending_edits == [waiting]
+    history.apply(Edit(step=8, changes={"learning_rate": (0.02, 0.01)}))
+    assert history.pending_edits == []
+
+
 def test_an_evaluation_made_again_takes_the_place_of_the_one_cut_short(started: MakeStarted) -> None:
     history = History()
     looks = [Eval(step=10, train_loss=2, val_loss=v, whole_split=False, best=True) for v in (2.5, 2.5)]
@@ -264,3 +278,89 @@ def test_of_checkpoints_saved_as_best_or_last_only_the_newest_are_shown(started:
     for step, why in ((0, "untrained"), (10, "best"), (20, "interval, best"), (30, "best"), (40, "last"), (50, "last")):
         history.apply(Checkpoint(step=step, path="/x", reason=why))
     assert [c.step for c in history.checkpoints] == [0, 20, 30, 50]
+
+
+def test_of_the_checkpoints_of_an_interval_as_many_are_shown_as_are_kept_now(started: MakeStarted) -> None:
+    history = History()
+    history.apply(started("run"))
+
+    def save(*steps: int) -> list[int]:
+        for step in steps:
+            history.apply(Checkpoint(step=step, path="/x", reason="interval"))
+        return [c.step for c in history.checkpoints]
+
+    assert save(10, 20, 30) == [10, 20, 30]
+    history.apply(Edit(step=30, changes={"keep_checkpoints": ("off", 2)}))
+    assert save(40) == [30, 40]
+    history.apply(Edit(step=45, changes={"keep_checkpoints": (2, "off")}))
+    assert save(50, 60) == [30, 40, 50, 60]
+    history.apply(Continued(step=40, path="", created=""))
+    assert save(50) == [40, 50], "the later edit is void"
+
+
+REASONS = st.sampled_from(
+    ["untrained", "interval", "interval, best", "best", "last", "signal", "asked", "interval, asked", ""]
+)
+
+
+@given(
+    st.lists(
+        st.one_of(
+            *[REASONS] * 8,
+            st.tuples(st.just("keep"), st.sampled_from(["off", 1, 2, 5])),
+            st.tuples(st.just("back"), st.integers(0, 60)),
+        ),
+        min_size=20,
+        max_size=60,
+    )
+)
+def test_the_checkpoints_shown_are_those_that_the_rule_leaves_after_each_save(
+    happened: list[str | tuple[str, int | str]],
+) -> None:
+    history, shown, step = History(), [], 0
+    newest: list[tuple[int, int | str]] = [(0, "off")]
+    for what in happened:
+        if isinstance(what, str):
+            step += 1
+            history.apply(Checkpoint(step=step, path=f"/x/{step}", reason=what))
+            kept = newest[-1][1]
+            shown.append((step, what))
+            gone = passed_over([words(why) for _, why in shown], kept if isinstance(kept, int) else None)
+            shown = [save for place, save in enumerate(shown) if place not in gone]
+        elif what[0] == "keep":
+            history.apply(Edit(step=step, changes={"keep_checkpoints": (newest[-1][1], what[1])}))
+            newest.append((step, what[1]))
+        else:
+            step = min(step, int(what[1]))
+            history.apply(Continued(step=step, path="", created=""))
+            shown = [save for save in shown if save[0] <= step]
+            newest = newest[:1] + [edit for edit in newest[1:] if edit[0] <= step]
+        assert [(c.step, c.reason) for c in history.checkpoints] == shown
+
+
+@pytest.mark.parametrize("newest", ["off", 700])
+def test_a_save_costs_the_same_after_many_as_after_few(started: MakeStarted, newest: int | str) -> None:
+    history = History()
+    history.extend([started("run"), Edit(step=0, changes={"keep_checkpoints": ("off", newest)})])
+    reasons = ["interval", "best", "interval, best", "interval", "asked"]
+
+    def calls(first: int) -> int:
+        made = 0
+
+        def count(frame: object, what: str, function: object) -> None:
+            nonlocal made
+            made += 1
+
+        saves = [Checkpoint(step=step, path=f"/x/{step}", reason=reasons[step % 5]) for step in range(first, first + 5)]
+        sys.setprofile(count)
+        try:
+            history.extend(saves)
+        finally:
+            sys.setprofile(None)
+        return made
+
+    calls(0)
+    few = calls(5)
+    for step in range(10, 2000, 5):
+        calls(step)
+    assert calls(2000) < 2 * few

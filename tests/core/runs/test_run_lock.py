@@ -13,8 +13,10 @@ from pathlib import Path
 
 import pytest
 
-from gpt_tui.core.errors import Refusal
-from gpt_tui.core.runs import Run, RunIsHeld, RunWriter, Shelf
+from gpt_tui.core.config import RunConfig
+from gpt_tui.core.errors import GptTuiError, Refusal
+from gpt_tui.core.events import Notice
+from gpt_tui.core.runs import Run, RunIsHeld, RunRecord, RunWriter, Shelf
 
 HOLDER = """
 import sys
@@ -119,8 +121,53 @@ def test_looking_writes_nothing(writer: RunWriter) -> None:
     assert {p: (p.stat().st_mtime_ns, p.read_bytes()) for p in path.iterdir()} == before
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="a link takes a privilege there")
+def test_a_lock_that_is_a_link_holds_nothing_up_elsewhere_where_the_system_would_follow_it(
+    shelf: Shelf, writer: RunWriter, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delattr(os, "O_NOFOLLOW", raising=False)  # as on Windows
+    writer.close()
+    theirs, lock = tmp_path / "theirs", writer.run.path / "run.lock"
+    theirs.touch()
+    lock.unlink()
+    lock.symlink_to(theirs)
+    with pytest.raises(GptTuiError, match=r"run\.lock is a link"):
+        shelf.reopen(writer.run)
+
+
 def test_a_run_copied_without_its_lock_file_is_not_live(writer: RunWriter) -> None:
     writer.close()
     Path(writer.run.path / "run.lock").unlink()
     assert writer.run.state() == "interrupted"
     assert not (writer.run.path / "run.lock").exists()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows deletes no file that is locked")
+def test_who_lost_a_run_to_another_process_leaves_it_its_name_and_its_log(shelf: Shelf, writer: RunWriter) -> None:
+    run = writer.run
+    writer.append(Notice(level="info", text="not yet written"))
+    (run.path / "run.lock").unlink()
+    with held_elsewhere(run) as process:
+        log = (run.path / "events.jsonl").read_bytes()
+        with pytest.raises(RunIsHeld, match=f"process {process.pid}:"):
+            writer.close()
+        writer.close()
+        assert (run.path / "events.jsonl").read_bytes() == log
+        assert run.state() == "live"
+        with pytest.raises(RunIsHeld, match=f"process {process.pid}:"):
+            shelf.reopen(run)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows renames no directory in which a file is open")
+def test_what_takes_the_place_of_a_run_that_was_moved_away_keeps_the_name_of_its_own_writer(
+    shelf: Shelf, writer: RunWriter, config: RunConfig, record: RunRecord
+) -> None:
+    path, away = writer.run.path, shelf.runs_dir / "away"
+    path.rename(away)
+    other = shelf.create(config, "first", record)
+    with pytest.raises(GptTuiError, match="first is being trained by process"):
+        writer.prune()
+    writer.close()
+    assert (path / "run.owner").exists()
+    other.close()
+    assert not (path / "run.owner").exists()

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import errno
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -113,6 +116,36 @@ def test_lines_that_are_no_events_are_skipped_and_counted(tmp_path: Path, steps:
     assert tail.skipped == 6
 
 
+@pytest.mark.parametrize("thin", [False, True], ids=["whole", "thin"])
+@pytest.mark.parametrize("piece", [97, 1 << 20])
+def test_half_a_line_that_a_kill_left_is_told_from_a_line_that_is_lost(
+    tmp_path: Path, steps: MakeSteps, thin: bool, piece: int
+) -> None:
+    path = tmp_path / "log"
+    lines = [event.to_json().encode() for event in steps(1, 12)]  # 14 lines, as there is a look at the tenth
+    lines[4] = b"spoiled"
+    lines[11] = b'{"v":7,"event":"edit","step":10}'
+    lines += [b'{"v":1,"event":"st', Checkpoint(step=10, path="x", reason="last").to_json().encode()]
+    lines += [Continued(step=10, path="x", created="y").to_json().encode(), b"", b'{"v":1,"eve']
+    path.write_bytes(b"\n".join(lines))
+    tail = LogTail(path, thin=thin)
+
+    def read() -> tuple[list[int], list[str], list[int]]:
+        tail.poll(piece)
+        while not tail.at_end:
+            tail.poll(piece)
+        return tail.unread.lost, tail.unread.newer, tail.unread.torn
+
+    newer = "line 12 was written by a newer gpt-tui: version 7, where this one knows version 1"
+    assert read() == ([5], [newer], [])
+    EventLog(path).close()  # as the next writer does
+    assert read() == ([5], [newer], [19])
+    write(path, steps(11, 12))
+    assert read() == ([5, 19], [newer], []), "that one was no last word: it went on without a continued"
+    path.write_bytes(b"\n".join(lines[:3]) + b"\n")
+    assert read() == ([], [], []), "the log that is there now"
+
+
 def test_a_line_without_end_does_not_fill_the_memory(
     tmp_path: Path, steps: MakeSteps, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -187,6 +220,37 @@ def test_after_a_full_disk_the_log_goes_on_at_the_byte_where_it_stopped(tmp_path
     assert read(path) == steps(1, 4)
 
 
+LIMITED = """
+import resource, signal, sys
+from pathlib import Path
+from gpt_tui.core.errors import GptTuiError
+from gpt_tui.core.events import Notice
+from gpt_tui.core.runs.log import EventLog
+path = Path(sys.argv[1])
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+log = EventLog(path)
+for number in range(3):
+    log.append(Notice(level="info", text=f"notice {number}", time=0.0))
+    if number == 1:
+        _, most = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (path.stat().st_size + 20, most))
+    try:
+        log.flush()
+    except GptTuiError:
+        path.rename(path.with_name("away"))
+        resource.setrlimit(resource.RLIMIT_FSIZE, (most, most))
+        log.find_file()
+log.close()
+"""
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no limit on the size of files")
+def test_a_line_that_was_half_written_when_its_file_went_is_whole_in_the_next(tmp_path: Path) -> None:
+    subprocess.run([sys.executable, "-c", LIMITED, str(tmp_path / "log")], check=True)
+    assert [event.text for event in read(tmp_path / "log")] == ["notice 1", "notice 2"]  # type: ignore[union-attr]
+    assert (tmp_path / "away").read_bytes().count(b"\n") == 1
+
+
 def test_a_thin_reader_gives_all_but_samples_and_the_last_step_of_each_stretch(
     tmp_path: Path, started: Callable[[str], Started], steps: MakeSteps
 ) -> None:
@@ -209,3 +273,33 @@ def test_a_log_that_is_a_link_is_not_written_through(tmp_path: Path) -> None:
     with pytest.raises(GptTuiError, match="link"):
         EventLog(tmp_path / "log")
     assert (tmp_path / "precious").read_text() == "mine"
+
+
+def test_a_thin_reader_that_wants_the_first_steps_gets_each_of_them(tmp_path: Path, steps: MakeSteps) -> None:
+    path = tmp_path / "log"
+    write(path, steps(1, 35))
+    early = LogTail(path, thin=True, whole_to=12).poll()
+    assert [event.step for event in early if isinstance(event, Step)] == [*range(1, 13), 20, 30, 35]
+    assert {event.event for event in early} == {"step", "eval"}
+
+
+def test_half_of_the_first_line_is_mended_by_a_run_that_starts_anew(
+    tmp_path: Path, started: Callable[[str], Started]
+) -> None:
+    path, tail = tmp_path / "log", LogTail(tmp_path / "log")
+    path.write_bytes(started("first").to_json().encode()[:200])
+    write(path, [Notice(level="info", text="the log was cut"), started("first")])
+    assert [event.event for event in tail.poll()] == ["notice", "started"]
+    assert (tail.unread.lost, tail.unread.torn) == ([], [])
+
+
+def test_a_log_whose_file_is_lost_when_it_is_closed_is_a_sentence(tmp_path: Path) -> None:
+    log = EventLog(tmp_path / "log")
+    os.close(log._file.fileno())  # stands for a network's disk that reports on closing what it could not write
+    with pytest.raises(GptTuiError, match=r"log cannot be written: Bad file descriptor"):
+        log.discard()
+    log = EventLog(tmp_path / "log")
+    os.close(log._file.fileno())
+    with pytest.raises(GptTuiError, match=r"log cannot be written: Bad file descriptor"):
+        log.close()
+    log.close()

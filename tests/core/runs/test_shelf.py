@@ -6,17 +6,22 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from gpt_tui.core.config import RunConfig
-from gpt_tui.core.errors import GptTuiError, Refusal
+from gpt_tui.core.config import RunConfig, read_toml
+from gpt_tui.core.errors import GptTuiError, NewerVersion, Refusal
 from gpt_tui.core.events import Continued, Edit, Eval, Event, Failed, Finished, Started
+from gpt_tui.core.files import signature
 from gpt_tui.core.runs import Run, RunRecord, RunWriter, Shelf, ShelfNotes, default_runs_dir, name_fault
+from gpt_tui.core.runs.verify import verify
 
 MakeSteps = Callable[[int, int], list[Event]]
 MakeStarted = Callable[[str], Started]
@@ -67,6 +72,17 @@ def test_the_default_name_is_the_time_and_the_preset_or_dataset_and_is_made_uniq
     assert len(stamp) == len("20261120-142501")
     assert stamp.startswith("2026112") or stamp.startswith("20261119")
     assert names == [f"{stamp}-quick", f"{stamp}-quick-2", f"{stamp}-ltere-texte", f"{stamp}-shakespeare"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows syncs no directories")
+def test_a_new_runs_files_have_their_names_on_the_disk_before_it_has_its_own(
+    shelf: Shelf, config: RunConfig, record: RunRecord, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: list[int] = []
+    monkeypatch.setattr(os, "fsync", lambda descriptor: synced.append(os.fstat(descriptor).st_ino))
+    run = shelf.create(config, "first", record).run
+    files = [(run.path / name).stat().st_ino for name in ("config.toml", "run.json")]
+    assert synced[:4] == [*files, run.path.stat().st_ino, shelf.runs_dir.stat().st_ino]
 
 
 def test_a_taken_name_is_refused_and_the_run_that_has_it_is_left_alone(
@@ -136,6 +152,44 @@ def test_a_runs_directory_that_is_a_file_is_a_sentence(tmp_path: Path, config: R
 
 
 # Listing
+
+
+@contextmanager
+def as_somebody_else() -> Iterator[None]:
+    """Nobody keeps anything from root."""
+    if os.geteuid() != 0:
+        yield
+        return
+    os.seteuid(65534)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="the rights of a POSIX system")
+def test_a_run_that_may_not_be_looked_into_is_told_of_beside_the_others(config: RunConfig, record: RunRecord) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)
+        shelf = Shelf(Path(folder))
+        for name in ("closed", "half", "open"):
+            with shelf.create(config, name, record):
+                pass
+        closed, half = Path(folder, "closed"), Path(folder, "half", "checkpoints")
+        half.mkdir()
+        for path in (closed, half):
+            path.chmod(0o000)
+        try:
+            with as_somebody_else():
+                assert sorted(run.name for run in shelf.runs()) == ["half", "open"]
+                assert shelf.broken() == [(closed, f"{closed} cannot be read: Permission denied")]
+                with pytest.raises(GptTuiError, match="closed cannot be read: Permission denied"):
+                    shelf.find("closed")
+                with pytest.raises(GptTuiError, match="checkpoints cannot be read: Permission denied"):
+                    shelf.find("half")[0].checkpoints()
+        finally:
+            for path in (closed, half):
+                path.chmod(0o755)
 
 
 def test_runs_are_listed_newest_first_and_what_is_no_run_is_reported(shelf: Shelf, make: Callable[..., Run]) -> None:
@@ -385,6 +439,148 @@ def test_a_run_is_not_removed_through_a_link(shelf: Shelf, make: Callable[..., R
     assert (tmp_path / "real" / "run.json").is_file()
 
 
+# What killed processes leave
+
+
+MACHINE = signature().split("-")[1]
+
+
+def old(path: Path) -> Path:
+    """The path, last changed two hours ago."""
+    changed = time.time() - 7200
+    os.utime(path, (changed, changed))
+    return path
+
+
+@pytest.fixture(scope="module")
+def gone() -> int:
+    """The id of a process that is not there any more."""
+    child = subprocess.Popen([sys.executable, "-c", ""])
+    child.wait()
+    return child.pid
+
+
+def test_what_killed_processes_left_is_cleared_by_the_next_who_makes_reopens_or_removes_a_run(
+    shelf: Shelf, make: Callable[..., Run], gone: int
+) -> None:
+    run = make("first")
+    deeds: list[Callable[[], object]] = [
+        lambda: make("second"),
+        lambda: shelf.reopen(run).close(),
+        lambda: shelf.remove(run),
+    ]
+    for deed in deeds:
+        left = [shelf.runs_dir / ".removed-0123abcd", shelf.runs_dir / f".new-{gone}-0123abcd"]
+        for path in left:
+            path.mkdir()
+            (path / "config.toml").write_text("")
+            old(path)
+        fresh = shelf.runs_dir / f".new-{gone}-{MACHINE}-0123abcd"
+        fresh.mkdir()
+        left.append(fresh)
+        assert shelf.leftovers() == sorted(left)
+        deed()
+        assert shelf.leftovers() == []
+        assert not any(path.exists() for path in left)
+
+
+def test_what_may_still_be_at_work_or_is_not_of_the_program_is_left_alone(
+    shelf: Shelf, make: Callable[..., Run], gone: int, tmp_path: Path
+) -> None:
+    shelf.runs_dir.mkdir()
+    (tmp_path / "precious").mkdir()
+    kept = [
+        shelf.runs_dir / f".new-{gone}-0123abcd",  # younger than an hour: it may be of another machine
+        shelf.runs_dir / f".new-{gone}-01234567-0123abcd",  # and this one is of another machine
+        shelf.runs_dir / f".new-{os.getpid()}-0123abcd",
+        shelf.runs_dir / f".new-{os.getpid()}-{MACHINE}-0123abcd",
+        shelf.runs_dir / ".new-idea",
+        shelf.runs_dir / ".removed-by-me",
+        shelf.runs_dir / ".removed-0123abcde",
+    ]
+    for path in kept:
+        path.mkdir()
+    for path in kept[2:]:
+        old(path)
+    link = shelf.runs_dir / ".removed-0123abcd"
+    if sys.platform != "win32":
+        link.symlink_to(tmp_path / "precious")
+    make("second")
+    assert all(path.is_dir() for path in kept)
+    assert link.is_symlink() == (sys.platform != "win32")
+
+
+REMOVER = """
+import os, signal, sys
+from pathlib import Path
+from gpt_tui.core.runs import Shelf
+
+shelf, deed, left = Shelf(Path(sys.argv[1])), sys.argv[2], 0
+other = shelf.find("other")[0]
+
+def die_at_the_moment(event, arguments):
+    global left
+    if event in ("open", "os.mkdir", "os.rename", "os.remove", "os.rmdir", "shutil.rmtree"):
+        left -= 1
+        if left == 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+sys.addaudithook(die_at_the_moment)
+shelf.create(other.config(), "warm", other.record()).close()  # all imports are done
+shelf.remove(shelf.find("warm")[0])
+moment, status = 0, -signal.SIGKILL
+while status == -signal.SIGKILL and moment < 200:
+    moment += 1
+    if deed == "remove":
+        shelf.create(other.config(), str(moment), other.record()).close()
+        run = shelf.find(str(moment))[0]
+    child = os.fork()
+    if child == 0:
+        left = moment
+        shelf.remove(run) if deed == "remove" else shelf.create(other.config(), str(moment), other.record()).close()
+        left = 0
+        os._exit(0)
+    status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    print(moment, status, os.path.lexists(shelf.runs_dir / str(moment)), len(shelf.broken()))
+"""
+
+
+@pytest.mark.soak
+@pytest.mark.skipif(sys.platform == "win32", reason="kill -9 is a POSIX signal")
+@pytest.mark.parametrize("deed", ["create", "remove"])
+def test_a_process_killed_while_it_makes_or_removes_a_run_leaves_a_whole_one_or_none(
+    shelf: Shelf, make: Callable[..., Run], deed: str
+) -> None:
+    make("other")
+    command = [sys.executable, "-c", REMOVER, str(shelf.runs_dir), deed]
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    rows = [line.split() for line in done.stdout.splitlines()]
+    assert rows[-1][1:] == ["0", str(deed == "create"), "0"]
+    assert {row[2] for row in rows} == {"True", "False"}
+    assert {row[3] for row in rows} == {"0"}, "a run that cannot be opened was left on the shelf"
+    make("next")
+    assert shelf.leftovers() == []
+    assert [path.name for path in shelf.runs_dir.iterdir() if path.name.startswith(".")] == []
+    assert all(verify(run.path).whole for run in shelf.runs())
+
+
+def test_half_written_notes_of_a_process_that_is_gone_are_cleared_by_the_next_writer(
+    shelf: Shelf, make: Callable[..., Run], gone: int
+) -> None:
+    run = make("first")
+    left = [run.path / f".{name}.tmp-{gone}-0123abcd" for name in ("shelf.json", "run.owner")]
+    kept = [run.path / f".shelf.json.tmp-{os.getpid()}-0123abcd", run.path / ".shelf.json.tmp-mine"]
+    for path in (*left, *kept):
+        path.write_text("{")
+        old(path)
+    left.append(run.path / f".shelf.json.tmp-{gone}-{MACHINE}-0123abcd")
+    left[-1].write_text("{")
+    assert set(verify(run.path).leftovers) == {path.name for path in left}
+    assert verify(run.path).whole
+    shelf.reopen(run).close()
+    assert [path.exists() for path in (*left, *kept)] == [False, False, False, True, True]
+
+
 # What a person adds
 
 
@@ -402,6 +598,51 @@ def test_notes_are_kept_whole_and_made_visible(writer: RunWriter) -> None:
 def test_notes_that_are_none_do_not_hide_the_run(writer: RunWriter, content: bytes) -> None:
     (writer.run.path / "shelf.json").write_bytes(content)
     assert writer.run.summary().title == ""
+
+
+def test_notes_of_a_newer_version_are_shown_as_far_as_they_are_known_and_never_overwritten(writer: RunWriter) -> None:
+    run, path = writer.run, writer.run.path / "shelf.json"
+    for content, title in (('{"v": 2, "title": "x", "later": 1}', "x"), ('{"v": 2, "title": {"text": "x"}}', "")):
+        path.write_text(content)
+        assert run.summary().title == title
+        with pytest.raises(GptTuiError, match=r"shelf\.json was written by a newer gpt-tui: version 2"):
+            run.replace_shelf_notes(ShelfNotes(title="mine"))
+        assert path.read_text() == content
+
+
+def test_notes_and_a_configuration_without_a_version_are_read(make: Callable[..., Run]) -> None:
+    run = make("first")
+    config = run.path / "config.toml"
+    config.write_text(config.read_text().removeprefix("v = 1\n"))
+    (run.path / "shelf.json").write_text('{"title": "old"}')
+    assert Run.open(run.path).config() == run.config()
+    assert run.shelf_notes().title == "old"
+    run.replace_shelf_notes(run.shelf_notes())
+    assert json.loads((run.path / "shelf.json").read_text()) == {"v": 1, "title": "old", "note": "", "pins": []}
+
+
+@pytest.mark.parametrize("file", ["config.toml", "run.json"])
+def test_a_run_of_a_newer_version_is_refused_by_name(shelf: Shelf, make: Callable[..., Run], file: str) -> None:
+    run = make("first")
+    path = run.path / file
+    text = path.read_text()
+    path.write_text(text.replace("v = 1", "v = 2", 1).replace('"v": 1', '"v": 2', 1) + "\n")
+    told = f"{path} was written by a newer gpt-tui: version 2, where this one knows version 1"
+    with pytest.raises(NewerVersion) as refused:
+        Run.open(run.path)
+    assert str(refused.value) == told
+    assert Shelf(shelf.runs_dir).broken() == [(run.path, told)]
+
+
+@pytest.mark.parametrize(
+    ("version", "says"), [("2", "newer gpt-tui: version 2"), ('"1"', "must be 1"), ("0", "must be 1")]
+)
+def test_a_configuration_file_says_its_version_too(tmp_path: Path, version: str, says: str) -> None:
+    (tmp_path / "mine.toml").write_text(f"v = {version}\n[model]\nn_layer = 5\n")
+    with pytest.raises(Refusal, match=says):
+        read_toml(tmp_path / "mine.toml")
+    (tmp_path / "mine.toml").write_text("v = 1\n[model]\nn_layer = 5\n")
+    assert read_toml(tmp_path / "mine.toml").values == {"n_layer": 5}
 
 
 # Without torch

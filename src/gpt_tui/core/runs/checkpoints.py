@@ -6,6 +6,9 @@
 the next (a run that went back to an earlier step saves the same steps again), why it was saved, what the trainer wants
 to have back, and the SHA-256 of its siblings and of itself without that field. Tensors that are one in memory are
 stored once.
+
+Every version of the format has its `v` in state.json and that checksum made in the same way: so a newer version is
+told from a damaged file.
 """
 
 from __future__ import annotations
@@ -17,16 +20,29 @@ import re
 import secrets
 import shutil
 import struct
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from bisect import bisect_left
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, BinaryIO, Literal
 
 from pydantic import BaseModel, ConfigDict, JsonValue
 
-from gpt_tui.core.errors import GptTuiError
-from gpt_tui.core.runs.files import is_link, patiently, read_small, reason, sync_directory, sync_file
+from gpt_tui.core.errors import GptTuiError, NewerVersion, refuse_newer, shorten
+from gpt_tui.core.events import Count
+from gpt_tui.core.files import (
+    canonical,
+    checksum_of,
+    is_link,
+    open_regular,
+    patiently,
+    read_small,
+    reason,
+    sync_directory,
+    sync_file,
+)
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -37,11 +53,15 @@ MODEL = "model.safetensors"
 TRAINER = "trainer.safetensors"
 
 _NAME = re.compile(r"(\d{6,18})(?:\.(\d{1,9}))?", re.ASCII)
+_LEFTOVER = re.compile(r"\.\d{6,18}(?:\.\d+)?\.(?:tmp|removed)-\w+", re.ASCII)
 _MAX_STATE = 64 << 20
 _MAX_HEADER = 16 << 20  # a header of a hundred thousand tensors has a tenth of that
 
+OTHER_CHECKSUM = f"does not have the checksum that {STATE} gives"
+
 # Saved for these reasons alone, a checkpoint goes when a newer one of its kind has come.
 PASSING_REASONS = frozenset({"best", "last", "signal"})
+INTERVAL = "interval"
 
 
 class CorruptCheckpoint(GptTuiError):
@@ -50,13 +70,24 @@ class CorruptCheckpoint(GptTuiError):
 
 @dataclass(frozen=True)
 class CheckpointInfo:
-    """One checkpoint on disk. bytes: of all its files; reason: why it was saved, None where that cannot be read."""
+    """One checkpoint on disk. bytes: of all its files.
+
+    sequence: rises from one save to the next; of one whose own cannot be read, that of its neighbour by name and a half
+    reason: why it was saved, None where that cannot be read; newer: because a newer version of the program saved it
+    """
 
     step: int
     path: Path
     name: str
     bytes: int
+    sequence: float
     reason: str | None
+    newer: bool = False
+
+    @property
+    def kept_as(self) -> str:
+        """What a list says of it."""
+        return self.reason or ("of a newer gpt-tui" if self.newer else "damaged")
 
     @property
     def reasons(self) -> frozenset[str]:
@@ -73,7 +104,7 @@ class LoadedCheckpoint:
     state: dict[str, JsonValue]
 
 
-class _FileRecord(BaseModel):
+class FileRecord(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
     bytes: int
@@ -81,15 +112,15 @@ class _FileRecord(BaseModel):
     aliases: dict[str, str]  # name -> the stored tensor that it is
 
 
-class _State(BaseModel):
+class State(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
     v: Literal[1] = 1
-    step: int
-    sequence: int
+    step: Count
+    sequence: Count
     reason: str
     created: str
-    files: dict[str, _FileRecord]
+    files: dict[str, FileRecord]
     state: dict[str, JsonValue]
 
 
@@ -103,11 +134,12 @@ def save_checkpoint(
     trainer: Mapping[str, Tensor],
     state: Mapping[str, JsonValue],
     why: str,
-) -> Path:
-    """Write a checkpoint and return its directory. Only the process that holds the run's lock may.
+    sequence: int,
+) -> CheckpointInfo:
+    """Write a checkpoint and tell where it is. Only the process that holds the run's lock may.
 
-    why: one word or several ("interval, best"); see `superseded` for what they mean. Raises GptTuiError, and then
-    nothing of it is left.
+    why: one word or several ("interval, best"); see `superseded` for what they mean. sequence: see `next_sequence`.
+    Raises GptTuiError, and then nothing of it is left.
     """
     directory = run / DIRECTORY
     beside = directory / f".{step:06d}.tmp-{os.getpid()}"
@@ -115,9 +147,9 @@ def save_checkpoint(
         _make_directory(directory)
         shutil.rmtree(beside, ignore_errors=True)
         beside.mkdir()
-        record = _State(
+        record = State(
             step=step,
-            sequence=_next_sequence(run),
+            sequence=sequence,
             reason=why,
             created=datetime.now(UTC).isoformat(timespec="seconds"),
             files={
@@ -136,12 +168,13 @@ def save_checkpoint(
         raise GptTuiError(f"the checkpoint of step {step} cannot be saved in {directory}: {reason(error)}") from None
     finally:
         shutil.rmtree(beside, ignore_errors=True)  # gone already where all went well
-    return place
+    return CheckpointInfo(step, place, place.name, _size(place), sequence, why)
 
 
 def _make_directory(directory: Path) -> None:
     directory.mkdir(exist_ok=True)
     _refuse_link(directory)
+    sync_directory(directory.parent)  # each time: who made it may have died before
 
 
 def _refuse_link(directory: Path) -> None:
@@ -157,11 +190,7 @@ def _free_place(directory: Path, step: int) -> Path:
     return place
 
 
-def _next_sequence(run: Path) -> int:
-    return 1 + max((int(sequence) for sequence, _ in _in_order(run)), default=0)
-
-
-def _write_tensors(path: Path, tensors: Mapping[str, Tensor]) -> _FileRecord:
+def _write_tensors(path: Path, tensors: Mapping[str, Tensor]) -> FileRecord:
     from safetensors import SafetensorError
     from safetensors.torch import save_file
 
@@ -173,7 +202,7 @@ def _write_tensors(path: Path, tensors: Mapping[str, Tensor]) -> _FileRecord:
     sync_file(path)
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
-    return _FileRecord(bytes=path.stat().st_size, sha256=digest, aliases=aliases)
+    return FileRecord(bytes=path.stat().st_size, sha256=digest, aliases=aliases)
 
 
 def _without_ties(tensors: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], dict[str, str]]:
@@ -198,78 +227,97 @@ def _without_ties(tensors: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], dic
 
 def _render(document: Mapping[str, Any]) -> bytes:
     """The document as the one line of JSON that it must be in the file, with its own checksum in it."""
-    digest = hashlib.sha256(_canonical(document)).hexdigest()
-    return _canonical({**document, "sha256": digest}) + b"\n"
-
-
-def _canonical(document: Mapping[str, Any]) -> bytes:
-    return json.dumps(document, sort_keys=True, separators=(",", ":")).encode("ascii")
+    return canonical({**document, "sha256": checksum_of(document)}) + b"\n"
 
 
 # Loading ---------------------------------------------------------------------------------------------------------
 
 
 def load_checkpoint(path: Path) -> LoadedCheckpoint:
-    """Read a checkpoint, checksums first. Raises CorruptCheckpoint, which says what is wrong."""
-    record = _read_state(path)
+    """Read a checkpoint, checksums first. Raises CorruptCheckpoint, which says what is wrong, and NewerVersion."""
+    record = read_state(path)
     tensors = {name: _read_tensors(path / name, record.files[name]) for name in (MODEL, TRAINER)}
     return LoadedCheckpoint(record.step, tensors[MODEL], tensors[TRAINER], dict(record.state))
 
 
-def _read_state(path: Path) -> _State:
-    """The state.json of a checkpoint, its own checksum verified. Raises CorruptCheckpoint."""
+def read_state(path: Path) -> State:
+    """The state.json of a checkpoint, its own checksum verified. Raises CorruptCheckpoint, NewerVersion."""
     if not path.is_dir():
         raise CorruptCheckpoint(f"there is no checkpoint at {path}")
     try:
         content = read_small(path / STATE, _MAX_STATE)
         document = json.loads(content)
         del document["sha256"]
-        sound = _render(document) == content
-        record = _State.model_validate(document)
+        if _render(document) != content:
+            raise ValueError
+        refuse_newer(document.get("v"), f"checkpoint {path.name}")
+        record = State.model_validate(document)
     except OSError as error:
         raise CorruptCheckpoint(f"{_called(path)}: {STATE} cannot be read: {reason(error)}") from None
+    except NewerVersion:
+        raise
     except GptTuiError as error:
         raise CorruptCheckpoint(f"{_called(path)}: {error}") from None
     except (ValueError, KeyError, TypeError, RecursionError):  # pydantic's ValidationError is a ValueError
         raise CorruptCheckpoint(f"{_called(path)}: {STATE} is not what was saved") from None
     named = _NAME.fullmatch(path.name)
-    if not sound or set(record.files) != {MODEL, TRAINER} or record.step < 0:
+    if set(record.files) != {MODEL, TRAINER} or record.step < 0:
         raise CorruptCheckpoint(f"{_called(path)}: {STATE} is not what was saved")
     if named and int(named[1]) != record.step:
         raise CorruptCheckpoint(f"{_called(path)}: {STATE} belongs to step {record.step}")
     return record
 
 
-def _read_tensors(path: Path, record: _FileRecord) -> dict[str, Tensor]:
-    """Raises CorruptCheckpoint. The size and the header's length are checked before anything large is read."""
+def _read_tensors(path: Path, record: FileRecord) -> dict[str, Tensor]:
+    """Raises CorruptCheckpoint."""
     from safetensors import SafetensorError
     from safetensors.torch import load
 
     where = f"{_called(path.parent)}: {path.name}"
     try:
-        with path.open("rb") as file:
-            size = os.fstat(file.fileno()).st_size
-            if size != record.bytes:
-                raise CorruptCheckpoint(f"{where} has {size:,} bytes instead of {record.bytes:,}")
-            head = file.read(8)
-            header = struct.unpack("<Q", head)[0] if len(head) == 8 else size
-            if header > min(size - 8, _MAX_HEADER):
-                raise CorruptCheckpoint(f"{where} has a header that does not fit into it")
-            content = head + file.read(size - 8)
-    except OSError as error:
-        raise CorruptCheckpoint(f"{where} cannot be read: {reason(error)}") from None
-    if hashlib.sha256(content).hexdigest() != record.sha256:
-        raise CorruptCheckpoint(f"{where} does not have the checksum that {STATE} gives")
-    try:
+        with open_tensors(path, record) as (header, file):
+            content = header + file.read(record.bytes - len(header))
+        if hashlib.sha256(content).hexdigest() != record.sha256:
+            raise CorruptCheckpoint(OTHER_CHECKSUM)
         tensors = load(content)
         tensors.update({alias: tensors[name] for alias, name in record.aliases.items()})
+    except CorruptCheckpoint as error:
+        raise CorruptCheckpoint(f"{where} {error}") from None
+    except MemoryError:  # a file with holes has any size at no cost
+        raise CorruptCheckpoint(f"{where} has {record.bytes:,} bytes, more than there is memory for") from None
     except (SafetensorError, KeyError, ValueError, TypeError, RuntimeError) as error:
-        raise CorruptCheckpoint(f"{where} holds no tensors that can be read: {error}") from None
+        raise CorruptCheckpoint(f"{where} holds no tensors that can be read: {shorten(str(error))}") from None
     return tensors
+
+
+@contextmanager
+def open_tensors(path: Path, record: FileRecord) -> Iterator[tuple[bytes, BinaryIO]]:
+    """The header of a safetensors file, its first eight bytes with it, and the file, open where its data begin.
+
+    Size and header are checked before anything large is read. Raises CorruptCheckpoint, which does not name the file;
+    also where reading on fails. The format: https://huggingface.co/docs/safetensors.
+    """
+    try:
+        with open_regular(path) as file:
+            size = os.fstat(file.fileno()).st_size
+            if size != record.bytes:
+                raise CorruptCheckpoint(f"has {size:,} bytes instead of {record.bytes:,}")
+            head = file.read(8)
+            length = struct.unpack("<Q", head)[0] if len(head) == 8 else size
+            if length > min(size - 8, _MAX_HEADER):
+                raise CorruptCheckpoint("has a header that does not fit into it")
+            yield head + file.read(length), file
+    except OSError as error:
+        raise CorruptCheckpoint(f"cannot be read: {reason(error)}") from None
 
 
 def _called(path: Path) -> str:
     return f"checkpoint {path.name} is damaged"
+
+
+def count_weights(tensors: Mapping[str, Tensor]) -> int:
+    """How many numbers these tensors hold; one that has several names counts once, as it is stored once."""
+    return sum({tensor.data_ptr(): tensor.numel() for tensor in tensors.values()}.values())
 
 
 # Listing and keeping ---------------------------------------------------------------------------------------------
@@ -277,37 +325,37 @@ def _called(path: Path) -> str:
 
 def list_checkpoints(run: Path) -> list[CheckpointInfo]:
     """A run's checkpoints in the order they were saved, damaged ones among them. Does not read their tensors."""
-    return [info for _, info in _in_order(run)]
-
-
-def _in_order(run: Path) -> list[tuple[float, CheckpointInfo]]:
-    """Each checkpoint with its sequence number; where that cannot be read, after its neighbour by name."""
     found = []
     last = 0.0
     for step, number, path in sorted(_places(run / DIRECTORY)):
         try:
-            record = _read_state(path)
-        except CorruptCheckpoint:
-            sequence, why = last + 0.5, None
+            record = read_state(path)
+        except (CorruptCheckpoint, NewerVersion) as error:
+            if not path.is_dir():
+                return list_checkpoints(run)  # pruned meanwhile, as there is a newer one
+            sequence, why, newer = last + 0.5, None, isinstance(error, NewerVersion)
         else:
-            sequence, why = float(record.sequence), record.reason
+            sequence, why, newer = float(record.sequence), record.reason, False
         last = sequence
-        found.append((sequence, number, CheckpointInfo(step, path, path.name, _size(path), why)))
-    found.sort(key=lambda item: (item[0], item[2].step, item[1]))
-    return [(sequence, info) for sequence, _, info in found]
+        found.append((sequence, step, number, CheckpointInfo(step, path, path.name, _size(path), sequence, why, newer)))
+    return [info for *_, info in sorted(found, key=lambda item: item[:3])]
+
+
+def next_sequence(known: Sequence[CheckpointInfo]) -> int:
+    """The number of the save that comes after all of a run's checkpoints."""
+    return 1 + max((int(info.sequence) for info in known), default=0)
 
 
 def _places(directory: Path) -> Iterable[tuple[int, int, Path]]:
-    if not directory.is_dir():
-        return
     try:
-        entries = list(directory.iterdir())
+        if not directory.is_dir():
+            return
+        named = [(_NAME.fullmatch(path.name), path) for path in directory.iterdir()]
+        found = [(name, path) for name, path in named if name and path.is_dir()]
     except OSError as error:
         raise GptTuiError(f"{directory} cannot be read: {reason(error)}") from None
-    for path in entries:
-        named = _NAME.fullmatch(path.name)
-        if named and path.is_dir():
-            yield int(named[1]), int(named[2] or 1), path
+    for name, path in found:
+        yield int(name[1]), int(name[2] or 1), path
 
 
 def _size(path: Path) -> int:
@@ -320,15 +368,26 @@ def _size(path: Path) -> int:
     return total
 
 
-def superseded(checkpoints: Iterable[CheckpointInfo], pins: Collection[str] = ()) -> list[CheckpointInfo]:
+def identity(checkpoint: Path) -> tuple[int, int] | None:
+    """What tells a checkpoint from another that takes its name, and perhaps its inode; None where there is none."""
+    try:
+        found = checkpoint.stat()
+    except OSError:
+        return None
+    return found.st_ino, found.st_mtime_ns
+
+
+def superseded(
+    checkpoints: Iterable[CheckpointInfo], pins: Collection[str] = (), newest: int | None = None
+) -> list[CheckpointInfo]:
     """Which checkpoints, oldest first, nobody would miss.
 
-    Kept are: the newest of all, the newest that was saved as `best`, whatever is pinned by name, and whatever was saved
-    for any reason but `best` and `last` (an interval, a person's wish, the untrained model, a signal). One whose reason
-    cannot be read is kept too: what is not understood is not deleted.
+    Kept are: the newest of all, the newest that was saved as `best`, whatever is pinned by name, the untrained model,
+    whatever a person wished to save, and of those of an interval the `newest` so many (all, where it is None). One
+    whose reason cannot be read is kept too: what is not understood is not deleted.
     """
     known = list(checkpoints)
-    return [known[i] for i in passed_over([c.reasons for c in known]) if known[i].name not in pins]
+    return [known[i] for i in passed_over([c.reasons for c in known], newest) if known[i].name not in pins]
 
 
 def words(reason: str) -> frozenset[str]:
@@ -336,11 +395,62 @@ def words(reason: str) -> frozenset[str]:
     return frozenset(re.findall(r"[^\s,+]+", reason))
 
 
-def passed_over(reasons: Sequence[Collection[str]]) -> list[int]:
-    """Which of checkpoints saved one after another for these reasons are superseded, by their places."""
-    newest_best = next((i for i in reversed(range(len(reasons))) if "best" in reasons[i]), None)
-    kept = (newest_best, len(reasons) - 1)
-    return [i for i, why in enumerate(reasons) if i not in kept and why and PASSING_REASONS.issuperset(why)]
+def passed_over(reasons: Sequence[Collection[str]], newest: int | None = None) -> list[int]:
+    """Which of checkpoints saved one after another for these reasons are superseded, by their places.
+
+    newest: how many of those of an interval are kept; None keeps all
+    """
+    best = [i for i, why in enumerate(reasons) if "best" in why]
+    interval = [i for i, why in enumerate(reasons) if INTERVAL in why]
+    kept = {len(reasons) - 1, *best[-1:], *(interval if newest is None else interval[-newest:])}
+    return [i for i, why in enumerate(reasons) if i not in kept and _is_passing(why)]
+
+
+def _is_passing(why: Collection[str]) -> bool:
+    return bool(why) and (PASSING_REASONS | {INTERVAL}).issuperset(why)
+
+
+class Succession:
+    """As `passed_over`, for checkpoints that come one at a time: each save at its own cost, however many there are."""
+
+    def __init__(self, reasons: Sequence[frozenset[str]], newest: int | None = None):
+        """reasons: of those that are kept so far, none of which is superseded."""
+        self.newest = newest
+        self._saves = len(reasons)
+        self._kept = list(range(len(reasons)))  # numbers of saves, rising; so are the others
+        self._reasons = dict(enumerate(reasons))
+        self._interval = [i for i, why in enumerate(reasons) if INTERVAL in why]
+        self._best = max((i for i, why in enumerate(reasons) if "best" in why), default=None)
+
+    def save(self, why: frozenset[str]) -> list[int]:
+        """One more is kept now: the places of those that it supersedes, from the last to the first."""
+        number, before = self._saves, {*self._kept[-1:], self._best}
+        self._saves += 1
+        self._kept.append(number)
+        self._reasons[number] = why
+        if "best" in why:
+            self._best = number
+        if INTERVAL in why:
+            self._interval.append(number)
+            if self.newest is not None:
+                before.update(self._interval[-self.newest - 1 : -self.newest])
+        gone = [i for i in before if i is not None and self._is_superseded(i)]
+        return [self._drop(i) for i in sorted(gone, reverse=True)]
+
+    def _is_superseded(self, number: int) -> bool:
+        why = self._reasons[number]
+        if number in (self._best, self._kept[-1]) or not _is_passing(why):
+            return False
+        older = 0 if self.newest is None else max(0, len(self._interval) - self.newest)
+        return INTERVAL not in why or number < self._interval[older]
+
+    def _drop(self, number: int) -> int:
+        """Its place."""
+        if INTERVAL in self._reasons.pop(number):
+            del self._interval[bisect_left(self._interval, number)]
+        place = bisect_left(self._kept, number)
+        del self._kept[place]
+        return place
 
 
 def remove_checkpoint(info: CheckpointInfo) -> None:
@@ -355,9 +465,16 @@ def remove_checkpoint(info: CheckpointInfo) -> None:
 
 def clean_leftovers(run: Path) -> None:
     """Remove what a writer that died left half-made. Only for the holder of the lock: no other writer can be alive."""
+    for path in leftovers(run):
+        shutil.rmtree(path, ignore_errors=True)
+
+
+def leftovers(run: Path) -> list[Path]:
+    """Directories of checkpoints that are half-made or half-removed: by a writer at work, or by one that died."""
     directory = run / DIRECTORY
-    if is_link(directory) or not directory.is_dir():
-        return
-    for path in directory.iterdir():
-        if re.fullmatch(r"\.\d{6,18}(?:\.\d+)?\.(?:tmp|removed)-\w+", path.name, re.ASCII) and not is_link(path):
-            shutil.rmtree(path, ignore_errors=True)
+    try:
+        if is_link(directory) or not directory.is_dir():
+            return []
+        return sorted(path for path in directory.iterdir() if _LEFTOVER.fullmatch(path.name) and not is_link(path))
+    except OSError:
+        return []  # saving, or listing what there is, will say what is wrong

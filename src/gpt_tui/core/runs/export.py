@@ -14,7 +14,7 @@ import numpy as np
 
 from gpt_tui.core.errors import GptTuiError, shorten
 from gpt_tui.core.events import Eval
-from gpt_tui.core.runs.files import reason, replace_whole
+from gpt_tui.core.files import reason, replace_whole
 from gpt_tui.core.runs.history import Floats, History
 from gpt_tui.core.runs.run import Run
 
@@ -93,6 +93,7 @@ _FONT = "Inter, 'Segoe UI', 'Helvetica Neue', Helvetica, Arial, 'DejaVu Sans', '
 _PAPER, _INK, _DIM, _GRID = "#ffffff", "#1f2933", "#66727f", "#e8ebef"
 _TRAIN, _VALIDATION, _LADDER = "#2f6fb3", "#d1495b", "#8d99a6"
 _LABEL_GAP = 15
+_FURTHEST = 1e9  # a loss beyond, which only a diverged run or a forged log has, is off the picture
 _MOST_POINTS = 60  # evaluations drawn as points of their own
 
 
@@ -217,7 +218,7 @@ def _loss_range(losses: Floats, evals: Sequence[Eval], history: History) -> tupl
         middle = float(np.quantile(finite, 0.995))
         first = float(finite[: max(1, len(finite) // 100)].max())
         values += [float(finite.min()), min(float(finite.max()), max(1.5 * middle, first))]
-    low, high = min(values), max(values)
+    low, high = (min(max(value, -_FURTHEST), _FURTHEST) for value in (min(values), max(values)))
     room = max(high - low, 1e-3 * max(1.0, abs(high)))
     near = [v for v in (history.started.ladder.values() if history.started else ()) if low - room / 5 <= v < low]
     low = min([low, *near])

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+import re
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
@@ -29,7 +30,7 @@ from gpt_tui.core.events import (
     Step,
     Surprise,
 )
-from gpt_tui.core.runs.checkpoints import PASSING_REASONS, passed_over, words
+from gpt_tui.core.runs.checkpoints import PASSING_REASONS, CheckpointInfo, Succession, passed_over, words
 
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
@@ -37,6 +38,7 @@ StateWord = Literal["PREPARING", "TRAINING", "PAUSED", "FINISHED", "STOPPED", "F
 Level = Literal["info", "warning", "error"]
 
 _LARGEST = 2**62  # beyond this a step or a token count is nonsense, and would not fit its column
+_LONGEST = 1e12  # seconds, thirty thousand years
 _LINE = 500  # characters of a log line
 
 _FLOAT_COLUMNS = ("times", "losses", "learning_rates", "grad_norms", "tokens_per_second")
@@ -112,6 +114,7 @@ class History:
 
     def __init__(self) -> None:
         self.revision = 0  # changes with every event
+        self.courses = 0  # changes where it began or went back: what was known of it before may be void
         self.skipped = 0
         self._begin()
 
@@ -126,8 +129,14 @@ class History:
         self.surprises: list[Surprise] = []
         self.milestones: list[Milestone] = []
         self.checkpoints: list[Checkpoint] = []  # those that later ones have not superseded
+        self._succession: Succession | None = None  # of these, while none is taken out in another way
+        self.course: dict[str, int] = {}  # steps by name of all checkpoints on the way to where the run is
+        self._abandoned: set[str] = set()  # names of those that are not, since it went on from an earlier step
+        self._saves = 0
+        self._saved_as: dict[str, int] = {}  # the last of these saves by the name that it was given
         self.edits: list[Edit] = []
         self.pending_edits: list[Edit] = []  # void since a `continued`, to be made again at their steps
+        self._before_look: set[tuple[int, float]] = set()  # edits, by step and time, before the look at their step
         self.marks: list[Mark] = []
         self.notices: list[Notice] = []
         self.log: list[LogLine] = []
@@ -204,6 +213,31 @@ class History:
         changes = {name: new for edit in made for name, (_, new) in edit.changes.items()}
         return config.replace(**changes) if changes else config
 
+    def left_behind(self, known: Sequence[CheckpointInfo]) -> set[str]:
+        """Names of checkpoints that are not on the way to where the run is, since it went on from an earlier step.
+
+        known: those that are there, in the order they were saved. The name of a pruned one is free again, and what was
+        saved under it since may not be in the log yet: it lies behind one that was saved after the pruned one.
+        """
+        behind: set[str] = set()
+        newest = 0
+        for info in known:
+            save = self._saved_as.get(info.name, 0)
+            if info.name in self._abandoned and save >= newest:
+                behind.add(info.name)
+            if info.reason is not None:  # otherwise its place among the others is a guess
+                newest = max(newest, save)
+        return behind
+
+    @property
+    def edit_marks(self) -> list[Mark]:
+        """What was edited, in words, and at which step."""
+        return [mark for mark in self.marks if mark.kind == "edit"]
+
+    def precedes_look(self, edit: Edit) -> bool:
+        """Whether an edit came before the evaluation of its step, which was made under it then."""
+        return (edit.step, edit.time) in self._before_look
+
     # What happens
 
     def extend(self, events: Iterable[Event]) -> None:
@@ -214,7 +248,7 @@ class History:
         self.revision += 1
         step: int = getattr(event, "step", 0)
         tokens: int = getattr(event, "tokens", 0)
-        if not (0 <= step < _LARGEST and 0 <= tokens < _LARGEST):
+        if not (0 <= step < _LARGEST and 0 <= tokens < _LARGEST) or abs(event.time) > _LONGEST:
             self.skipped += 1
             return
         if isinstance(event, Started):
@@ -226,6 +260,7 @@ class History:
             handler(self, event)
 
     def _started(self, event: Started) -> None:
+        self.courses += 1
         self.started = event
         begun = f"started on {event.dataset.name}"
         if event.parent is not None:
@@ -236,9 +271,13 @@ class History:
         )
 
     def _continued(self, event: Continued) -> None:
+        self.courses += 1
         self._columns.cut(event.step)
-        void = [edit for edit in (*self.edits, *self.pending_edits) if edit.step > event.step]
-        self.pending_edits = sorted(void, key=lambda edit: edit.step)
+        self._be_on_course(event)
+        self._abandoned.update(name for name, step in self.course.items() if step > event.step)
+        self.course = {name: step for name, step in self.course.items() if step <= event.step}
+        self.pending_edits = self.void_after(event.step)
+        self._succession = None
         for happened in (
             self.evals,
             self.samples,
@@ -277,18 +316,51 @@ class History:
         value = f" ({level:.2f})" if math.isfinite(level) else ""
         self._tell(event, f"passed the {event.rung} line{value} at step {event.step}")
 
+    def _be_on_course(self, event: Checkpoint | Continued) -> None:
+        if name := _name(event):
+            self.course[name] = event.step
+            self._abandoned.discard(name)
+
     def _checkpoint(self, event: Checkpoint) -> None:
-        self.checkpoints.append(event)
-        superseded = set(passed_over([words(c.reason) for c in self.checkpoints]))
-        self.checkpoints = [c for i, c in enumerate(self.checkpoints) if i not in superseded]
+        self._be_on_course(event)
+        self._saves += 1
+        self._saved_as[_name(event)] = self._saves
+        self._supersede(event)
         self._mark(event, "checkpoint", event.reason)
         if not PASSING_REASONS.issuperset(words(event.reason)):  # the others come and go with every evaluation
             self._tell(event, f"checkpoint {event.step}, {event.reason}")
 
-    def _settle_pending(self, event: Edit) -> None:
+    def _supersede(self, event: Checkpoint) -> None:
+        newest, why = self._newest_kept(), words(event.reason)
+        self.checkpoints.append(event)
+        if self._succession is not None and self._succession.newest == newest:
+            for place in self._succession.save(why):
+                del self.checkpoints[place]
+            return
+        reasons = [words(checkpoint.reason) for checkpoint in self.checkpoints]
+        superseded = set(passed_over(reasons, newest))
+        self.checkpoints = [c for i, c in enumerate(self.checkpoints) if i not in superseded]
+        self._succession = Succession([r for i, r in enumerate(reasons) if i not in superseded], newest)
+
+    def _newest_kept(self) -> int | None:
+        """How many of the checkpoints of an interval are kept now; None for all."""
+        training = self.started.config.get("training") if self.started is not None else None
+        kept = training.get("keep_checkpoints") if isinstance(training, dict) else None
+        for edit in self.edits:
+            kept = edit.changes.get("keep_checkpoints", (None, kept))[1]
+        return kept if type(kept) is int and kept > 0 else None
+
+    def void_after(self, step: int) -> list[Edit]:
+        """The edits that are to be made again, each at its step, where the run goes on from an earlier one."""
+        void = [edit for edit in self.edits if edit.step > step]
+        # One that still waits at this very step has not been made: the run was stopped before it came to it.
+        waiting = [edit for edit in self.pending_edits if edit.step >= step]
+        return sorted((*void, *waiting), key=lambda edit: edit.step)
+
+    def _outdo_pending(self, event: Edit) -> None:
         """What waits to be made again is done with once it is made, and a newer wish for the same fields outdoes it."""
         waiting = self.pending_edits
-        if waiting and waiting[0].step <= event.step:
+        if waiting and waiting[0].step <= event.step and _is_made_again(waiting[0], event):
             waiting.pop(0)
             return
         kept = [{n: c for n, c in edit.changes.items() if n not in event.changes} for edit in waiting]
@@ -297,12 +369,12 @@ class History:
         ]
 
     def _edit(self, event: Edit) -> None:
-        self._settle_pending(event)
+        self._outdo_pending(event)
         self.edits.append(event)
+        if not (self.evals and self.evals[-1].step >= event.step):
+            self._before_look.add((event.step, event.time))
         self._config = None
-        text = ", ".join(
-            f"{name} {_show(name, old)} → {_show(name, new)}" for name, (old, new) in event.changes.items()
-        )
+        text = ", ".join(_told(name, old, new) for name, (old, new) in event.changes.items())
         self._mark(event, "edit", text)
         self._tell(event, text)
 
@@ -339,9 +411,7 @@ class History:
     def _failed(self, event: Failed) -> None:
         self.end = event
         self.step = event.step
-        how = "diverged" if event.reason == "diverged" else "failed"
-        said = f"{event.error.rstrip('. ')}. {event.hint}" if event.error and event.hint else event.error or event.hint
-        self._tell(event, f"{how} at step {event.step}" + (f": {said}" if said else ""), level="error")
+        self._tell(event, how_failed(event), level="error")
 
     def _mark(self, event: _AtStep, kind: Literal["edit", "pause", "checkpoint"], text: str) -> None:
         self.marks.append(Mark(event.step, kind, _plain(text)))
@@ -350,9 +420,36 @@ class History:
         self.log.append(LogLine(event.time, created, getattr(event, "step", None), level, _plain(text)))
 
 
+def why_failed(event: Failed) -> str:
+    """What went wrong, and what to do about it, as one sentence after the other; "" where nobody knows."""
+    return f"{event.error.rstrip('. ')}. {event.hint}" if event.error and event.hint else event.error or event.hint
+
+
+def how_failed(event: Failed) -> str:
+    """How far it came, and `why_failed`."""
+    # Numbers break in the step that would have come next, which the error names.
+    how = "diverged after" if event.reason == "diverged" else "failed at"
+    why = why_failed(event)
+    return f"{how} step {event.step}" + (f": {why}" if why else "")
+
+
+def _name(event: Checkpoint | Continued) -> str:
+    """Of the checkpoint that was saved, or that the run goes on from; "" for none. Paths may be another system's."""
+    return re.split(r"[/\\]", event.path)[-1]
+
+
 def _plain(text: str) -> str:
     """One line of at most `_LINE` characters without control characters, whatever a file said."""
     return shorten("; ".join(text.splitlines()), _LINE)
+
+
+def _is_made_again(waiting: Edit, event: Edit) -> bool:
+    """Whether an edit is one that waited, of which some fields may have had their values already."""
+    return all(name in waiting.changes and waiting.changes[name][1] == new for name, (_, new) in event.changes.items())
+
+
+def _told(name: str, old: Any, new: Any) -> str:
+    return f"{name} stays {_show(name, new)}" if old == new else f"{name} {_show(name, old)} → {_show(name, new)}"
 
 
 def _show(name: str, value: Any) -> str:

@@ -10,13 +10,13 @@ import os
 import platform
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import filelock
 
 from gpt_tui.core.errors import GptTuiError, shorten
-from gpt_tui.core.runs.files import read_small, reason, replace_whole
+from gpt_tui.core.files import is_link, read_small, reason, replace_whole
 
 LOCK_NAME = "run.lock"
 OWNER_NAME = "run.owner"
@@ -46,9 +46,22 @@ class RunLock:
     def __init__(self, directory: Path):
         self.directory = directory
         self._lock = filelock.FileLock(directory / LOCK_NAME, thread_local=False)
+        self._locked: tuple[int, int] | None = None  # which file it is
+
+    @property
+    def is_taken(self) -> bool:
+        """From `acquire` to `release`, wherever the directory is by now."""
+        return self._lock.is_locked
+
+    @property
+    def is_in_place(self) -> bool:
+        """Whether the directory's lock is the one taken: not where another was moved or mounted to its place."""
+        return self.is_taken and self._locked is not None and self._locked == _inode(self.directory / LOCK_NAME)
 
     def acquire(self) -> None:
         """Raises RunIsHeld, naming the process; GptTuiError where no lock can be made."""
+        if is_link(self.directory / LOCK_NAME):  # which would have another file made, or held up, elsewhere
+            raise GptTuiError(f"{self.directory / LOCK_NAME} is a link; a run's lock must be a file of its own")
         try:
             self._lock.acquire(timeout=_PATIENCE, poll_interval=_POLL)
         except filelock.Timeout:
@@ -58,21 +71,36 @@ class RunLock:
             ) from None
         except OSError as error:
             raise GptTuiError(f"{self.directory} cannot be locked for writing: {reason(error)}") from None
-        owner = {"pid": os.getpid(), "host": platform.node()}
+        self._locked = _inode(self.directory / LOCK_NAME)
         try:
-            replace_whole(self.directory / OWNER_NAME, json.dumps(owner).encode())
+            replace_whole(self.directory / OWNER_NAME, json.dumps(asdict(_this_process())).encode())
         except OSError as error:
             self._lock.release()
             raise GptTuiError(f"{self.directory} cannot be written: {reason(error)}") from None
 
     def release(self) -> None:
-        if not self._lock.is_locked:
+        """Give the lock up. Who holds the directory's lock stays written there where that is another one by now."""
+        if not self.is_taken:
             return
-        try:
-            (self.directory / OWNER_NAME).unlink(missing_ok=True)
-        except OSError:
-            pass  # the directory may be gone or read-only by now; a name without its lock says nothing
+        if self.is_in_place and read_owner(self.directory) == _this_process():
+            try:
+                (self.directory / OWNER_NAME).unlink(missing_ok=True)
+            except OSError:
+                pass  # the directory may be read-only by now; a name without its lock says nothing
         self._lock.release()
+
+
+def _this_process() -> Owner:
+    return Owner(os.getpid(), platform.node())
+
+
+def _inode(path: Path) -> tuple[int, int] | None:
+    """What tells a file that is held open from any other at its place; None where none can be seen."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def read_owner(directory: Path) -> Owner | None:
@@ -87,14 +115,14 @@ def read_owner(directory: Path) -> Owner | None:
 def is_held(directory: Path) -> bool:
     """Whether a process trains this run now. Writes nothing, and holds no starting writer up."""
     path = directory / LOCK_NAME
-    if not path.exists():
-        return False
     if sys.platform == "win32":
-        return _is_held_windows(path)
+        return path.exists() and _is_held_windows(path)
     import fcntl
 
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
     except OSError:
         return _owner_lives(directory)
     try:

@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from io import FileIO
 from pathlib import Path
 
-from gpt_tui.core.errors import GptTuiError
-from gpt_tui.core.events import AnyEvent, BadEvent, Event, from_json
-from gpt_tui.core.runs.files import is_link, reason
+from gpt_tui.core.errors import GptTuiError, NewerVersion, refuse_newer
+from gpt_tui.core.events import AnyEvent, BadEvent, Checkpoint, Continued, Event, Notice, Started, from_json
+from gpt_tui.core.files import is_link, open_regular, reason
 
 LOG_NAME = "events.jsonl"
 POLL_BYTES = 8 << 20
 MAX_LINE = 64 << 20  # a longer line is no event of ours, and must not fill the memory
+_BEGINNING = 100  # bytes of such a line that are looked at
 _FINGERPRINT = 64  # bytes before the place reached, to see that it is still the same file
 
 # Lines that come in great numbers, recognised without parsing them.
 _FREQUENT = re.compile(rb'\s*\{\s*"v"\s*:\s*1\s*,\s*"event"\s*:\s*"(step|sample|surprise)"')
+
+_STEP = re.compile(rb'"step"\s*:\s*(\d{1,18})(?!\d)')
 
 
 class EventLog:
@@ -27,15 +32,30 @@ class EventLog:
         """Opens the log, making it where there is none, and ends a half-written last line. Raises GptTuiError."""
         self.path = path
         self._waiting = bytearray()
+        self._begun = b""  # what the file has of the line whose rest waits
+        self._file = self._open()
+        if self._waiting:
+            self.flush()
+
+    def _open(self) -> FileIO:
+        """The file at the path, to be appended to, after the end of a half-written last line. Raises GptTuiError."""
+        path = self.path
         if is_link(path):
             raise GptTuiError(f"{path} is a link; a run's log must be a file of its own")
+        if path.exists() and not path.is_file():  # opening a pipe would wait for its reader
+            raise GptTuiError(f"{path} cannot be written: it is not a regular file")
         try:
-            self._file = path.open("ab", buffering=0)
+            file = path.open("ab", buffering=0)
             if not _ends_whole(path):
-                self._waiting += b"\n"
-                self.flush()
+                self._waiting[:0] = b"\n"
         except OSError as error:
             raise GptTuiError(f"{path} cannot be written: {reason(error)}") from None
+        return file
+
+    @property
+    def waiting(self) -> int:
+        """Bytes that wait in memory."""
+        return len(self._waiting)
 
     def append(self, event: Event) -> None:
         self._waiting += event.to_json().encode() + b"\n"
@@ -49,20 +69,67 @@ class EventLog:
         try:
             while self._waiting:
                 written = self._file.write(self._waiting)
+                ends = self._waiting.rfind(b"\n", 0, written) + 1
+                self._begun = (b"" if ends else self._begun) + bytes(self._waiting[ends:written])
                 del self._waiting[:written]
             if to_disk:
                 os.fsync(self._file.fileno())
         except OSError as error:
             raise GptTuiError(f"{self.path} cannot be written: {reason(error)}") from None
 
+    @property
+    def closed(self) -> bool:
+        return self._file.closed
+
+    def find_file(self) -> None:
+        """Write where the path leads: a file that was moved away or deleted would take lines that nobody finds.
+
+        Raises GptTuiError.
+        """
+        try:
+            if os.path.samestat(self.path.stat(), os.fstat(self._file.fileno())):
+                return
+        except FileNotFoundError:
+            pass  # made anew, unless its directory is gone too
+        except OSError as error:
+            raise GptTuiError(f"{self.path} cannot be written: {reason(error)}") from None
+        self._waiting[:0] = self._begun  # the line is to be whole in the new file
+        try:
+            file = self._open()
+        except GptTuiError:
+            del self._waiting[: len(self._begun)]
+            raise
+        self._begun = b""
+        left, self._file = self._file, file
+        self._close(left)
+
     def close(self) -> None:
-        """Flush and close; the file is closed even where flushing fails. Raises GptTuiError."""
+        """Flush and close; where flushing fails, the file is closed at the end of a line. Raises GptTuiError."""
         if self._file.closed:
             return
         try:
             self.flush(to_disk=True)
         finally:
-            self._file.close()
+            self._cut_half_line()
+            self._close(self._file)
+
+    def discard(self) -> None:
+        """Close without another word: the file may be somebody else's by now. Raises GptTuiError."""
+        self._waiting.clear()
+        self._close(self._file)
+
+    def _close(self, file: FileIO) -> None:
+        try:
+            file.close()
+        except OSError as error:  # what a network's disk did not take earlier
+            raise GptTuiError(f"{self.path} cannot be written: {reason(error)}") from None
+
+    def _cut_half_line(self) -> None:
+        if self._waiting and self._begun:
+            try:
+                os.ftruncate(self._file.fileno(), os.fstat(self._file.fileno()).st_size - len(self._begun))
+            except OSError:
+                pass  # not even that can be written: whoever opens it next ends the line
 
 
 def _ends_whole(path: Path) -> bool:
@@ -73,19 +140,66 @@ def _ends_whole(path: Path) -> bool:
         return file.read(1) == b"\n"
 
 
+class Unread:
+    """Lines of a log that are no events, by their numbers, from 1: a killed writer's last words and all others.
+
+    lost:  lines whose words are missing; newer: what to say of those that a newer version wrote
+    torn:  at the end of the log; half a line that a killed writer left, which to go on with the run mends
+    """
+
+    def __init__(self) -> None:
+        self.lost: list[int] = []
+        self.newer: list[str] = []
+        self.torn: list[int] = []
+
+    def parse(self, number: int, line: bytes) -> AnyEvent | None:
+        """The event of the next line; None for a blank one, and for one that is none, which is noted."""
+        if not line.strip():
+            return None
+        try:
+            event = from_json(line)
+        except BadEvent:
+            self._note(number, line)
+            return None
+        if self.torn:
+            self._judge_torn(event)
+        return event
+
+    def _judge_torn(self, event: AnyEvent) -> None:
+        """Whoever finds half a line says what its writer left untold, and then that the run goes on.
+
+        Where it is the first line, the run had not started yet, and starts.
+        """
+        if isinstance(event, Checkpoint | Notice):
+            return
+        if not (isinstance(event, Continued) or (isinstance(event, Started) and self.torn == [1])):
+            self.lost += self.torn
+        self.torn.clear()
+
+    def _note(self, number: int, line: bytes) -> None:
+        try:
+            refuse_newer(version_of(line), f"line {number:,}")
+        except NewerVersion as error:
+            self.newer.append(str(error))
+        else:
+            self.torn.append(number)
+
+
 class LogTail:
     """The reading end: each `poll` gives what came since the last one. Needs no lock, and holds no file open.
 
     A half-written last line is left until it is whole. A file that was cut or replaced is read again from its start,
-    whose `started` makes a History begin anew. Lines that are not events are skipped and counted in `skipped`.
+    whose `started` makes a History begin anew. Lines that are not events are skipped and counted in `skipped`; which
+    they are in the file as it is, `unread` knows.
 
     thin: samples and surprises are left out, and of each stretch of steps only the last is given; what a list needs,
-    at the cost of reading a log but not of parsing it.
+    at the cost of reading a log but not of parsing it. whole_to: the steps up to this one are all given nevertheless.
     """
 
-    def __init__(self, path: Path, *, thin: bool = False):
+    def __init__(self, path: Path, *, thin: bool = False, whole_to: int = 0):
         self.path = path
         self.thin = thin
+        self.whole_to = whole_to
         self.skipped = 0
         self.at_end = False  # whether the last poll reached the end of the file as it was then
         self._start_over()
@@ -95,6 +209,8 @@ class LogTail:
         self._before = b""
         self._rest = b""
         self._overlong = False
+        self._ends = 0  # of lines, so far
+        self.unread = Unread()
 
     def poll(self, limit: int = POLL_BYTES) -> list[AnyEvent]:
         """Events of the next `limit` bytes at most; see `at_end`. No file is no events. Raises GptTuiError."""
@@ -105,11 +221,12 @@ class LogTail:
         except OSError as error:
             raise GptTuiError(f"{self.path} cannot be read: {reason(error)}") from None
         self.at_end = self._offset >= size
-        lines = self._whole_lines(chunk)
-        return self._events(self._thinned(lines) if self.thin else lines)
+        first, lines = self._whole_lines(chunk)
+        numbered = enumerate(lines, first)
+        return self._events(self._thinned(numbered) if self.thin else numbered)
 
     def _read(self, limit: int) -> tuple[bytes, int]:
-        with self.path.open("rb") as file:
+        with open_regular(self.path) as file:
             size = file.seek(0, os.SEEK_END)
             known = len(self._before)
             if size >= self._offset:
@@ -122,38 +239,50 @@ class LogTail:
         self._before = (self._before + chunk)[-_FINGERPRINT:]
         return chunk, size
 
-    def _whole_lines(self, chunk: bytes) -> list[bytes]:
+    def _whole_lines(self, chunk: bytes) -> tuple[int, list[bytes]]:
+        """The number of the first one, and the lines."""
         if self._overlong:
             _, newline, chunk = chunk.partition(b"\n")
             self._overlong = not newline
+            self._ends += bool(newline)
         *lines, self._rest = (self._rest + chunk).split(b"\n")
+        first = self._ends + 1
+        self._ends += len(lines)
         if self.at_end and self._rest.endswith(b"}") and _is_event(self._rest):
             lines.append(self._rest)  # whole but for its line end, which a crash took and the next writer gives back
             self._rest = b""
         if len(self._rest) > MAX_LINE:
+            lines.append(self._rest[:_BEGINNING])  # which is no event, and will be noted
             self._rest, self._overlong = b"", True
-            self.skipped += 1
-        return lines
+        return first, lines
 
-    def _thinned(self, lines: Iterable[bytes]) -> Iterable[bytes]:
-        step: bytes | None = None
-        for line in lines:
-            if frequent := _FREQUENT.match(line):
-                step = line if frequent[1] == b"step" else step
+    def _thinned(self, lines: Iterable[tuple[int, bytes]]) -> Iterator[tuple[int, bytes]]:
+        step: tuple[int, bytes] | None = None
+        for number, line in lines:
+            frequent = _FREQUENT.match(line)
+            if frequent and frequent[1] != b"step":
+                continue
+            if frequent and not self._is_wanted(line):
+                step = (number, line)
                 continue
             if step is not None:
                 yield step
                 step = None
-            yield line
+            yield number, line
         if step is not None:
             yield step
 
-    def _events(self, lines: Iterable[bytes]) -> list[AnyEvent]:
+    def _is_wanted(self, step: bytes) -> bool:
+        found = _STEP.search(step) if self.whole_to else None
+        return found is not None and int(found[1]) <= self.whole_to
+
+    def _events(self, lines: Iterable[tuple[int, bytes]]) -> list[AnyEvent]:
         events: list[AnyEvent] = []
-        for line in lines:
-            try:
-                events.append(from_json(line))
-            except BadEvent:
+        for number, line in lines:
+            event = self.unread.parse(number, line)
+            if event is not None:
+                events.append(event)
+            else:
                 self.skipped += bool(line.strip())  # a blank line is nothing
         return events
 
@@ -164,3 +293,12 @@ def _is_event(line: bytes) -> bool:
     except BadEvent:
         return False
     return True
+
+
+def version_of(content: bytes) -> object:
+    """What stands as `v` in a JSON object; None where nothing does."""
+    try:
+        document = json.loads(content)
+    except (ValueError, RecursionError):
+        return None
+    return document.get("v") if isinstance(document, dict) else None

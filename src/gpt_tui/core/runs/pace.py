@@ -11,6 +11,7 @@ from pathlib import Path
 from gpt_tui.core.config import RunConfig
 from gpt_tui.core.cost import Pace, estimate_seconds
 from gpt_tui.core.events import BadEvent, Step, from_json
+from gpt_tui.core.files import open_regular
 from gpt_tui.core.runs.log import LOG_NAME
 from gpt_tui.core.runs.run import Run
 from gpt_tui.core.runs.shelf import Shelf
@@ -65,7 +66,7 @@ def _seconds_a_step(run: Run) -> float | None:
 
 def _newest_steps(log: Path) -> list[Step]:
     try:
-        with log.open("rb") as file:
+        with open_regular(log) as file:
             size = file.seek(0, os.SEEK_END)
             file.seek(max(0, size - _TAIL))
             lines = file.read().split(b"\n")[1:]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Collection, Mapping
 from pathlib import Path
 from types import TracebackType
@@ -11,28 +12,30 @@ from typing import TYPE_CHECKING, Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, field_validator
 
-from gpt_tui.core.config import RunConfig, build, read_toml
-from gpt_tui.core.errors import GptTuiError, Refusal, shorten
-from gpt_tui.core.events import DatasetRecord, Event, Failed, Finished, Number, Parent
+from gpt_tui.core.config import RunConfig, build, layer_of, read_document
+from gpt_tui.core.errors import GptTuiError, NewerVersion, Refusal, refuse_newer, shorten
+from gpt_tui.core.events import Count, DatasetRecord, Event, Failed, Finished, Number, Parent, Size
+from gpt_tui.core.files import SIGNATURE, is_abandoned, is_link, open_regular, read_small, reason, replace_whole
 from gpt_tui.core.runs import checkpoints as store
 from gpt_tui.core.runs.checkpoints import CheckpointInfo, CorruptCheckpoint, LoadedCheckpoint, load_checkpoint
-from gpt_tui.core.runs.files import read_small, reason, replace_whole
 from gpt_tui.core.runs.history import History
 from gpt_tui.core.runs.lock import RunLock, is_held
-from gpt_tui.core.runs.log import LOG_NAME, EventLog, LogTail
+from gpt_tui.core.runs.log import LOG_NAME, EventLog, LogTail, Unread, version_of
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 CONFIG_NAME = "config.toml"
+CONFIG_VERSION = 1
 RECORD_NAME = "run.json"
 NOTES_NAME = "shelf.json"
 
 RunState = Literal["live", "finished", "stopped", "interrupted", "failed"]
 
 _MAX_RECORD = 64 << 20  # a vocabulary of every character there is fits ten times
-_MAX_CONFIG = 1 << 20
 _MAX_NOTES = 1 << 20
+_HALF_WRITTEN = re.compile(rf"\.(?:shelf\.json|run\.owner)\.tmp-{SIGNATURE}", re.ASCII)
+_NOTES_VERSION = 1
 _MAX_TITLE = 200
 
 
@@ -52,11 +55,11 @@ class RunRecord(BaseModel):
     cpu: str
     device: str
     dtype: str
-    threads: int
+    threads: Size
     dataset: DatasetRecord
     source: str
     tokenizer: dict[str, JsonValue]
-    parameters: int
+    parameters: Count
     ladder: dict[str, Number]
     passage: str
     parent: Parent | None = None
@@ -67,6 +70,7 @@ class ShelfNotes(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
+    v: Annotated[int, Field(strict=True, ge=1)] = _NOTES_VERSION  # of a newer one, what this program knows is read
     title: Annotated[str, Field(max_length=100_000)] = ""
     note: Annotated[str, Field(max_length=1_000_000)] = ""
     pins: tuple[str, ...] = ()
@@ -118,11 +122,14 @@ class Run:
         path = path.resolve() if ".." in path.parts else path.absolute()
         if not path.name.isprintable():
             raise GptTuiError(f"the directory {shorten(str(path), 200)} has control characters in its name: rename it")
-        if not path.is_dir():
-            raise GptTuiError(f"there is no run at {path}")
-        if not (path / RECORD_NAME).is_file():
-            raise GptTuiError(f"{path} is not a run: it has no {RECORD_NAME}")
-        return cls(path, _read_config(path / CONFIG_NAME), _read_record(path / RECORD_NAME))
+        try:
+            if not path.is_dir():
+                raise GptTuiError(f"there is no run at {path}")
+            if not (path / RECORD_NAME).is_file():
+                raise GptTuiError(f"{path} is not a run: it has no {RECORD_NAME}")
+        except OSError as error:  # a directory that others may not look into
+            raise GptTuiError(f"{path} cannot be read: {reason(error)}") from None
+        return cls(path, read_config(path / CONFIG_NAME), read_record(path / RECORD_NAME))
 
     @property
     def name(self) -> str:
@@ -150,6 +157,11 @@ class Run:
         """As `history`, without samples and with few step rows: what a list needs, kept and read on at each call."""
         _read_on(self._digest_tail, self._digest)
         return self._digest
+
+    def unread(self) -> Unread:
+        """The lines of the log that are no events. Raises GptTuiError where the log cannot be read."""
+        self.digest()
+        return self._digest_tail.unread
 
     def state(self) -> RunState:
         """live while a process holds the lock; without one and without an end, interrupted."""
@@ -191,17 +203,31 @@ class Run:
     def shelf_notes(self) -> ShelfNotes:
         """What a person added; nothing where `shelf.json` is missing or is not one."""
         try:
-            return ShelfNotes.model_validate_json(read_small(self.path / NOTES_NAME, _MAX_NOTES))
-        except (OSError, GptTuiError, ValueError):  # a stranger's file, or none: no reason not to show the run
+            return read_notes(self.path / NOTES_NAME)
+        except GptTuiError:  # a stranger's file: no reason not to show the run
             return ShelfNotes()
 
     def replace_shelf_notes(self, notes: ShelfNotes) -> None:
-        """Write `shelf.json` whole; may be done while the run trains. Raises GptTuiError."""
-        content = json.dumps(notes.model_dump(mode="json"), ensure_ascii=False, indent=1)
+        """Write `shelf.json` whole; may be done while the run trains.
+
+        Raises GptTuiError, also for one that a newer version wrote: what only that one knows of would be lost.
+        """
+        self._refuse_newer_notes()
+        content = json.dumps({**notes.model_dump(mode="json"), "v": _NOTES_VERSION}, ensure_ascii=False, indent=1)
         try:
             replace_whole(self.path / NOTES_NAME, content.encode())
         except OSError as error:
             raise GptTuiError(f"{self.path / NOTES_NAME} cannot be written: {reason(error)}") from None
+
+    def _refuse_newer_notes(self) -> None:
+        path = self.path / NOTES_NAME
+        try:
+            version = read_notes(path).v
+        except NewerVersion:
+            raise
+        except GptTuiError:
+            return  # what cannot be read by anybody is not lost by being replaced
+        refuse_newer(version, path, _NOTES_VERSION)
 
 
 def _read_on(tail: LogTail, history: History) -> None:
@@ -214,35 +240,93 @@ def _finite(value: float | None) -> float | None:
     return value if value is not None and math.isfinite(value) else None
 
 
-def _read_config(path: Path) -> RunConfig:
+def read_config(path: Path) -> RunConfig:
+    """The configuration in a run's `config.toml`. Raises GptTuiError, which names the file."""
     try:
-        if path.stat().st_size > _MAX_CONFIG:
-            raise GptTuiError(f"{path} is too large to be a configuration")
-        return build(read_toml(path).values)
+        with open_regular(path):  # a pipe or a device might keep its reader for ever
+            pass
+        document = read_document(path)
+        refuse_newer(document.get("v"), path, CONFIG_VERSION)
+        return build(layer_of(document, str(path), str(path)).values)
     except OSError as error:
         raise GptTuiError(f"{path} cannot be read: {reason(error)}") from None
     except Refusal as error:
         raise GptTuiError(f"{path} is no configuration of this version: {shorten(str(error), 500)}") from None
 
 
-def _read_record(path: Path) -> RunRecord:
+def read_record(path: Path) -> RunRecord:
+    """What a run's `run.json` says. Raises GptTuiError, which names the file."""
     try:
-        return RunRecord.model_validate_json(read_small(path, _MAX_RECORD))
+        content = read_small(path, _MAX_RECORD)
     except OSError as error:
         raise GptTuiError(f"{path} cannot be read: {reason(error)}") from None
+    try:
+        return RunRecord.model_validate_json(content)
     except ValidationError as error:
+        refuse_newer(version_of(content), path)
         fault = error.errors(include_url=False, include_input=False)[0]
-        where = ".".join(str(part) for part in fault["loc"])
-        raise GptTuiError(f"{path} is not a run's record: {shorten(where)} {fault['msg']}".rstrip()) from None
+        where = shorten(".".join(str(part) for part in fault["loc"]))
+        raise GptTuiError(f"{path} is not a run's record: {' '.join(filter(None, (where, fault['msg'])))}") from None
+
+
+def read_notes(path: Path) -> ShelfNotes:
+    """What a run's `shelf.json` says, nothing where there is none. Raises GptTuiError, which names the file."""
+    content = b""
+    try:
+        content = read_small(path, _MAX_NOTES)
+        return ShelfNotes.model_validate_json(content)
+    except FileNotFoundError:
+        return ShelfNotes()
+    except OSError as error:
+        raise GptTuiError(f"{path} cannot be read: {reason(error)}") from None
+    except ValueError:
+        refuse_newer(version_of(content), path, _NOTES_VERSION)
+        raise GptTuiError(f"{path} holds no title, note and pins that can be read") from None
+
+
+def half_written(run: Path) -> list[Path]:
+    """Files with which processes that are gone were about to replace `shelf.json` or the lock's owner.
+
+    Raises GptTuiError where the directory cannot be read.
+    """
+    try:
+        found = [(path, _HALF_WRITTEN.fullmatch(path.name)) for path in run.iterdir()]
+    except OSError as error:
+        raise GptTuiError(f"{run} cannot be read: {reason(error)}") from None
+    return sorted(path for path, name in found if name and not is_link(path) and is_abandoned(path, name))
+
+
+def _clean_up(run: Path) -> None:
+    """Remove what processes that died left half-made in a run's directory. Only for the holder of the lock."""
+    store.clean_leftovers(run)
+    for path in half_written(run):
+        try:
+            path.unlink()
+        except OSError:
+            pass  # what cannot be deleted now is no reason not to train; the next writer tries again
 
 
 def newest_whole_checkpoint(run: Run, step: int | None = None) -> tuple[CheckpointInfo, LoadedCheckpoint, list[str]]:
     """The checkpoint saved last (of all, or at `step`) whose checksums hold, and what to tell about those that do not.
 
-    Raises Refusal where the run has none at `step`, CorruptCheckpoint where all are damaged, GptTuiError where there
-    is none at all.
+    One that the run left behind when it went on from an earlier step comes after all that lie on its course.
+    Raises Refusal where the run has none at `step`, CorruptCheckpoint where all are damaged, NewerVersion where the one
+    to use was saved by a newer version, GptTuiError where there is none at all.
     """
-    known = run.checkpoints()
+    while True:
+        try:
+            return _newest_whole(run, run.checkpoints(), step)
+        except _Pruned:  # by who trains the run, which has saved a newer one then
+            continue
+
+
+class _Pruned(Exception):
+    """A checkpoint went away while it was being read."""
+
+
+def _newest_whole(
+    run: Run, known: list[CheckpointInfo], step: int | None
+) -> tuple[CheckpointInfo, LoadedCheckpoint, list[str]]:
     wanted = [info for info in known if step is None or info.step == step]
     if not known:
         raise GptTuiError(f"{run.name} has no checkpoint yet")
@@ -251,12 +335,19 @@ def newest_whole_checkpoint(run: Run, step: int | None = None) -> tuple[Checkpoi
         near = ", ".join(str(s) for s in sorted(steps[:5]))
         raise Refusal.one(f"{run.name}@{step}", None, f"there is no checkpoint of that step; near it are {near}")
     notices: list[str] = []
+    behind = run.digest().left_behind(known)
+    wanted.sort(key=lambda info: info.name not in behind)
     for info in reversed(wanted):
+        seen = store.identity(info.path)
         try:
             loaded = load_checkpoint(info.path)
         except CorruptCheckpoint as error:
+            if seen is None or store.identity(info.path) != seen:
+                raise _Pruned from None
             notices.append(str(error))
             continue
+        except NewerVersion as error:
+            raise NewerVersion(f"{error}; an older one of {run.name} can be named, with its step behind an @") from None
         if notices:
             notices.append(f"checkpoint {info.name} is used, the newest that is whole")
         return info, loaded, notices
@@ -274,10 +365,12 @@ class RunWriter:
     def __init__(self, run: Run):
         """Takes the lock, cleans up after a writer that died, opens the log. Raises RunIsHeld, GptTuiError."""
         self.run = run
+        self._saved: CheckpointInfo | None = None  # the newest of all; None where the disk has to be asked
+        self._untidy = False  # whether a save failed that may have left something half-made
         self._lock = RunLock(run.path)
         self._lock.acquire()
         try:
-            store.clean_leftovers(run.path)
+            _clean_up(run.path)
             self._log = EventLog(run.path / LOG_NAME)
         except BaseException:
             self._lock.release()
@@ -287,8 +380,14 @@ class RunWriter:
         """Add an event to the log; it waits in memory until the next flush or save."""
         self._log.append(event)
 
+    @property
+    def waiting(self) -> int:
+        """Bytes of the log that wait in memory."""
+        return self._log.waiting
+
     def flush(self) -> None:
         """Write the waiting events. Raises GptTuiError; they keep waiting then, and the log stays as it was."""
+        self._find_directory()
         self._log.flush()
 
     def save_checkpoint(
@@ -303,18 +402,51 @@ class RunWriter:
 
         reason: one word or several ("interval, best"). Raises GptTuiError.
         """
+        self._find_directory()
         self._log.flush(to_disk=True)
-        return store.save_checkpoint(self.run.path, step, model, trainer, state, reason)
+        known = self.run.checkpoints() if self._saved is None else [self._saved]
+        sequence = store.next_sequence(known)
+        try:
+            saved = store.save_checkpoint(self.run.path, step, model, trainer, state, reason, sequence)
+        except BaseException:
+            self._untidy = True  # what takes no more may not let go of what it has either
+            raise
+        if self._untidy:
+            store.clean_leftovers(self.run.path)
+            self._untidy = False
+        self._saved = saved
+        return saved.path
 
-    def prune(self, keep: Collection[int] = ()) -> list[CheckpointInfo]:
+    def _find_directory(self) -> None:
+        """Write only into the run's own directory, which may be moved away, deleted, brought back or mounted anew.
+
+        Raises GptTuiError where it is not there, and RunIsHeld where another process has found it first.
+        """
+        path = self.run.path
+        if not self._lock.is_in_place:
+            if Run.open(path).record() != self.run.record():
+                raise GptTuiError(f"{path} is another run's now")
+            self._lock.release()
+            self._saved = None
+            self._lock.acquire()
+        self._log.find_file()
+
+    def prune(self, keep: Collection[int] = (), newest: int | None = None) -> list[CheckpointInfo]:
         """Remove superseded checkpoints (see `checkpoints.superseded`) but pinned ones and those of the steps `keep`.
 
+        newest: how many of those of an interval are kept; None keeps all.
         Returns what was removed. One that cannot be removed now (open in another program) stays until the next time.
-        Raises GptTuiError where the checkpoints do not lie in the run's own directory.
+        Raises GptTuiError where the checkpoints do not lie in the run's own directory, or where it cannot be told
+        which are pinned; then nothing is removed.
         """
         removed = []
-        for info in store.superseded(self.run.checkpoints(), self.run.shelf_notes().pins):
-            if info.step in keep:
+        self._find_directory()
+        pins = read_notes(self.run.path / NOTES_NAME).pins
+        known, saved = self.run.checkpoints(), self._saved
+        if saved is not None and store.next_sequence(known) != store.next_sequence([saved]):
+            self._saved = None  # somebody put a newer one there
+        for info in store.superseded(known, pins, newest):
+            if info.step in keep or (saved is not None and info.name == saved.name):
                 continue
             try:
                 store.remove_checkpoint(info)
@@ -326,9 +458,16 @@ class RunWriter:
     def close(self) -> None:
         """Write what waits and release the lock, in any case. Raises GptTuiError where the log cannot be written."""
         try:
-            self._log.close()
+            if self._lock.is_taken and not self._log.closed:
+                self.flush()
         finally:
-            self._lock.release()
+            try:
+                if self._lock.is_taken:
+                    self._log.close()
+                else:  # another process has found the run first: its log is not ours any more
+                    self._log.discard()
+            finally:
+                self._lock.release()
 
     def __enter__(self) -> Self:
         return self

@@ -14,13 +14,14 @@ import platformdirs
 
 from gpt_tui.core.config import RunConfig
 from gpt_tui.core.errors import GptTuiError, Refusal, did_you_mean
-from gpt_tui.core.runs.files import is_link, patiently, reason, sync_directory
+from gpt_tui.core.files import SIGNATURE, expanded, is_abandoned, is_link, patiently, reason, signature, sync_directory
 from gpt_tui.core.runs.lock import RunIsHeld, RunLock
-from gpt_tui.core.runs.run import CONFIG_NAME, RECORD_NAME, Run, RunRecord, RunWriter
+from gpt_tui.core.runs.run import CONFIG_NAME, CONFIG_VERSION, RECORD_NAME, Run, RunRecord, RunWriter
 
 RUNS_VARIABLE = "GPT_TUI_RUNS_DIR"
 LATEST = "latest"
 
+_LEFTOVER = re.compile(rf"\.(?:new-{SIGNATURE}|removed-[0-9a-f]{{8}})", re.ASCII)
 _MAX_NAME = 100
 _MAX_NAME_BYTES = 200  # file systems take 255, and temporary names beside it are longer
 _WINDOWS_DEVICES = re.compile(r"(con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³]|conin\$|conout\$)(\..*)?", re.IGNORECASE)
@@ -29,7 +30,7 @@ _WINDOWS_DEVICES = re.compile(r"(con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³]|c
 def default_runs_dir() -> Path:
     """`GPT_TUI_RUNS_DIR` where it is set, otherwise `runs` in the user's data directory."""
     if given := os.environ.get(RUNS_VARIABLE):
-        return Path(given).expanduser().absolute()
+        return expanded(given).absolute()
     return platformdirs.user_data_path("gpt-tui", appauthor=False) / "runs"
 
 
@@ -37,7 +38,7 @@ class Shelf:
     """The runs in one directory. Runs once opened are kept, so that listing again reads only what is new."""
 
     def __init__(self, runs_dir: Path):
-        self.runs_dir = Path(runs_dir).expanduser().absolute()
+        self.runs_dir = expanded(runs_dir).absolute()
         self._opened: dict[Path, tuple[tuple[int, int], Run]] = {}
 
     # Finding
@@ -53,7 +54,7 @@ class Shelf:
     def _read(self) -> tuple[list[Run], list[tuple[Path, str]]]:
         runs: list[Run] = []
         broken: list[tuple[Path, str]] = []
-        for path in self._directories():
+        for path in self.directories():
             try:
                 runs.append(self._open(path))
             except GptTuiError as error:
@@ -63,7 +64,8 @@ class Shelf:
         self._opened = {path: kept for path, kept in self._opened.items() if path in present}
         return runs, broken
 
-    def _directories(self) -> list[Path]:
+    def directories(self) -> list[Path]:
+        """Every directory that should be a run, by name, also those that cannot be opened. Raises GptTuiError."""
         try:
             return sorted(path for path in self.runs_dir.iterdir() if not path.name.startswith(".") and path.is_dir())
         except FileNotFoundError:
@@ -94,18 +96,29 @@ class Shelf:
             return self._find_by_part(spec), None
         return self._find_exactly(head) or self._find_by_part(head), int(tail)
 
+    def locate(self, spec: str) -> Path:
+        """The directory that `RUN` means, also of one that cannot be opened as a run. Raises Refusal."""
+        if spec in {path.name for path in self.directories()}:
+            return self.runs_dir / spec
+        if _looks_like_path(spec) and (path := _directory(spec)) is not None:
+            return path.resolve() if ".." in path.parts else path.absolute()
+        run, step = self.find(spec)
+        if step is not None:
+            raise Refusal.one("run", spec, f"name the run alone, without @{step}")
+        return run.path
+
     def _find_exactly(self, spec: str) -> Run | None:
         if spec == LATEST:
             runs = self.runs()
             if not runs:
                 raise self._no_runs(spec)
             return runs[0]
-        if spec in {path.name for path in self._directories()}:
+        if spec in {path.name for path in self.directories()}:
             return self._open(self.runs_dir / spec)
         if _looks_like_path(spec):
             return Run.open(path) if (path := _directory(spec)) is not None else None
-        path = _directory(spec) if spec else None
-        return Run.open(path) if path is not None and (path / RECORD_NAME).is_file() else None
+        path = _directory(spec, holding=RECORD_NAME) if spec else None
+        return Run.open(path) if path is not None else None
 
     def _find_by_part(self, spec: str) -> Run:
         if _looks_like_path(spec):
@@ -152,6 +165,7 @@ class Shelf:
             raise Refusal.one("run_name", name, fault)
         try:
             self.runs_dir.mkdir(parents=True, exist_ok=True)
+            self.clean()
             path = self._place(name, config, record, preset)
         except OSError as error:
             raise GptTuiError(f"the runs directory {self.runs_dir} cannot be written: {reason(error)}") from None
@@ -159,14 +173,16 @@ class Shelf:
 
     def _place(self, name: str | None, config: RunConfig, record: RunRecord, preset: str | None) -> Path:
         """Make the run's files in a hidden directory, then rename it to its name. Raises OSError, Refusal."""
-        beside = self.runs_dir / f".new-{os.getpid()}-{secrets.token_hex(4)}"
+        beside = self.runs_dir / f".new-{signature()}"
         beside.mkdir()
         try:
-            for file_name, text in ((CONFIG_NAME, config.to_toml()), (RECORD_NAME, record.model_dump_json(indent=1))):
+            written = f"v = {CONFIG_VERSION}\n\n{config.to_toml()}"
+            for file_name, text in ((CONFIG_NAME, written), (RECORD_NAME, record.model_dump_json(indent=1))):
                 with (beside / file_name).open("xb") as file:
                     file.write(text.encode())
                     file.flush()
                     os.fsync(file.fileno())
+            sync_directory(beside)
             wanted = name or default_name(record, preset)
             number = 1
             while True:
@@ -182,6 +198,7 @@ class Shelf:
 
     def reopen(self, run: Run) -> RunWriter:
         """Open a run for writing again. Raises RunIsHeld, which names the process that trains it, and GptTuiError."""
+        self.clean()
         return RunWriter(run)
 
     def remove(self, run: Run) -> None:
@@ -197,7 +214,7 @@ class Shelf:
         try:
             lock.acquire()
         except RunIsHeld as error:
-            raise Refusal.one("run", run.name, str(error)) from None
+            raise Refusal.one("run", None, str(error)) from None  # which names the run itself
         try:
             if sys.platform == "win32":
                 lock.release()  # Windows renames no directory in which a file is open
@@ -206,10 +223,29 @@ class Shelf:
             raise GptTuiError(f"{run.path} cannot be removed: {reason(error)}") from None
         finally:
             lock.release()
+        shutil.rmtree(away, ignore_errors=True)  # beside another process, perhaps, that clears the shelf of it
         try:
-            shutil.rmtree(away)
+            if away.exists():
+                shutil.rmtree(away)
         except OSError as error:
             raise GptTuiError(f"{run.name} is off the shelf, but {away} cannot be deleted: {reason(error)}") from None
+        self.clean()
+
+    def leftovers(self) -> list[Path]:
+        """Directories of runs that are half-made or half-removed: by a process at work, or by one that died."""
+        try:
+            found = [path for path in self.runs_dir.iterdir() if _LEFTOVER.fullmatch(path.name) and not is_link(path)]
+        except OSError:
+            return []  # none, or not to be read, which who works with the runs is told
+        return sorted(path for path in found if path.is_dir())
+
+    def clean(self) -> None:
+        """Delete what processes that died left half-made or half-removed. What one may still be at work on stays."""
+        for path in self.leftovers():
+            name = _LEFTOVER.fullmatch(path.name)
+            # What is called removed is to be gone, whoever deletes it; a new run may yet get its name.
+            if name and (name["maker"] is None or is_abandoned(path, name)):
+                shutil.rmtree(path, ignore_errors=True)
 
 
 def name_fault(name: str) -> str | None:
@@ -265,11 +301,14 @@ def _looks_like_path(spec: str) -> bool:
     return "/" in spec or (os.sep in spec) or spec.startswith("~") or spec in (".", "..")
 
 
-def _directory(spec: str) -> Path | None:
-    """The directory at a path as a person wrote it; None where there is none, or the text cannot be a path."""
+def _directory(spec: str, holding: str = "") -> Path | None:
+    """The directory at a path as a person wrote it; None where there is none, or the text cannot be a path.
+
+    holding: the name of a file that has to be in it
+    """
     try:
         path = Path(spec).expanduser()
-        return path if path.is_dir() else None
+        return path if path.is_dir() and (not holding or (path / holding).is_file()) else None
     except (OSError, ValueError, RuntimeError):
         return None
 
