@@ -1,14 +1,27 @@
 """Logits -> text: filters, cached generation as a stream, and a `Speaker` that holds a checkpoint ready to speak."""
 
-from gpt_tui.core.sampling.filters import choose, keep_min_p, keep_top_k, keep_top_p, log_probabilities
-from gpt_tui.core.sampling.generate import Token, default_prompt, generate, make_sampler, sample_text
+from gpt_tui.core.sampling.filters import (
+    Weighed,
+    choose,
+    filtered,
+    keep_min_p,
+    keep_top_k,
+    keep_top_p,
+    log_probabilities,
+    weigh,
+)
+from gpt_tui.core.sampling.generate import Draw, Token, default_prompt, draws, generate, make_sampler, sample_text
 from gpt_tui.core.sampling.speaker import Speaker
 
 __all__ = [
+    "Draw",
     "Speaker",
     "Token",
+    "Weighed",
     "choose",
     "default_prompt",
+    "draws",
+    "filtered",
     "generate",
     "keep_min_p",
     "keep_top_k",
@@ -16,4 +29,5 @@ __all__ = [
     "log_probabilities",
     "make_sampler",
     "sample_text",
+    "weigh",
 ]

@@ -6,6 +6,8 @@ same on every device. A token that a filter rules out has the logit -inf.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import numpy.typing as npt
 
@@ -48,21 +50,53 @@ def keep_min_p(logits: Logits, p: float) -> Logits:
     return kept
 
 
-def choose(logits: Logits, sampling: SamplingConfig, sampler: np.random.Generator) -> int:
-    """The next token: temperature, top-k, top-p, min-p in this order, then one draw. Temperature 0 takes the likeliest.
+def filtered(logits: Logits, sampling: SamplingConfig) -> Logits:
+    """The logits that the next token is drawn from: temperature, top-k, top-p, min-p in this order.
 
-    The draw uses one uniform number for each token, whatever the filters say.
+    Temperature 0 leaves the likeliest alone. The likeliest token has the logit 0.
     """
-    drawn = sampler.random()
+    logits = logits - logits.max()
     if sampling.temperature == 0:
-        return int(logits.argmax())
-    logits = (logits - logits.max()) / sampling.temperature  # the likeliest is 0, so the coldest cannot overflow
+        return keep_top_k(logits, 1)
+    with np.errstate(over="ignore"):  # near temperature 0, to -inf: the likeliest has 0 and stays
+        logits = logits / sampling.temperature
     if sampling.top_k != "off":
         logits = keep_top_k(logits, sampling.top_k)
     if sampling.top_p != "off":
         logits = keep_top_p(logits, sampling.top_p)
     if sampling.min_p != "off":
         logits = keep_min_p(logits, sampling.min_p)
-    cumulative = np.cumsum(np.exp(logits - logits.max()))
+    return logits
+
+
+def choose(logits: Logits, sampling: SamplingConfig, sampler: np.random.Generator) -> int:
+    """The next token: one draw from `filtered`, which takes one uniform number, whatever the filters say."""
+    drawn = sampler.random()
+    logits = filtered(logits, sampling)
+    cumulative = np.cumsum(np.exp(logits))
     found = int(np.searchsorted(cumulative, drawn * cumulative[-1], side="right"))
     return min(found, int(np.flatnonzero(logits > -np.inf)[-1]))  # rounding must not lead past the last token
+
+
+@dataclass(frozen=True)
+class Weighed:
+    """How likely a token was. logprob: the model's own ln p of it, in nats; after: its probability after the sampler.
+
+    rank: its place among all, 1 for the likeliest
+    likeliest: (token, probability before the sampler, and after it) of the likeliest, in order
+    """
+
+    logprob: float
+    after: float
+    rank: int
+    likeliest: tuple[tuple[int, float, float], ...]
+
+
+def weigh(logits: Logits, token: int, sampling: SamplingConfig, count: int) -> Weighed:
+    """`token` and the `count` likeliest, before the sampler and after it. Of equals the lower id stands first."""
+    logprobs = log_probabilities(logits)
+    before, after = np.exp(logprobs), np.exp(log_probabilities(filtered(logits, sampling)))
+    order = np.argsort(-logits, kind="stable")
+    rank = 1 + int(np.flatnonzero(order == token)[0])
+    likeliest = tuple((int(i), float(before[i]), float(after[i])) for i in order[:count])
+    return Weighed(float(logprobs[token]), float(after[token]), rank, likeliest)

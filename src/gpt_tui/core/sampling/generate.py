@@ -10,10 +10,12 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 import torch
 
 from gpt_tui.core.config import SamplingConfig
 from gpt_tui.core.data import Tokenizer
+from gpt_tui.core.errors import GptTuiError
 from gpt_tui.core.model import GPT, Cache
 from gpt_tui.core.sampling.filters import choose, log_probabilities
 
@@ -38,13 +40,22 @@ def default_prompt(tokenizer: Tokenizer) -> str:
     return "\n" if "\n" in vocabulary else vocabulary[0]
 
 
-@torch.no_grad()
-def generate(
-    model: GPT, prompt: Sequence[int], sampling: SamplingConfig, sampler: np.random.Generator
-) -> Iterator[tuple[int, float]]:
-    """Yields max_new_tokens pairs (token id, the model's ln p of it) that go on from the token ids of `prompt` (>= 1).
+@dataclass(frozen=True, eq=False)
+class Draw:
+    """A token and what it was drawn from. logits: (T, V), after each of the tokens that were read for it.
 
-    The model computes in evaluation mode for each token and is left in the mode it was found in.
+    The last row is what it was drawn from; those before it say what was expected of the tokens that were read.
+    """
+
+    token: int
+    logits: npt.NDArray[np.float64]
+
+
+def draws(model: GPT, prompt: Sequence[int], sampling: SamplingConfig, sampler: np.random.Generator) -> Iterator[Draw]:
+    """Yields max_new_tokens draws that go on from the token ids of `prompt` (>= 1); the first reads its window.
+
+    The model computes in evaluation mode for each token and is left in the mode it was found in. Raises GptTuiError
+    where its logits are no numbers.
     """
     block_size = model.config.block_size
     device = next(model.parameters()).device
@@ -52,9 +63,11 @@ def generate(
     window = list(prompt[-block_size:])  # the tokens that the cache holds, and those it is still to read
     fresh = window
     for _ in range(sampling.max_new_tokens):
-        logits = _next_logits(model, cache, torch.tensor([fresh], device=device))
-        token = choose(logits, sampling, sampler)
-        yield token, float(log_probabilities(logits)[token])
+        logits = _read(model, cache, torch.tensor([fresh], device=device))
+        if not np.isfinite(logits).all():
+            raise GptTuiError("the model gives NaN or infinity, not logits: its weights are damaged or too large")
+        token = choose(logits[-1], sampling, sampler)
+        yield Draw(token, logits)
         if cache.length == block_size:
             window = window[-(block_size // 2) :] if block_size > 1 else []
             cache.clear()
@@ -64,15 +77,24 @@ def generate(
         window.append(token)
 
 
-def _next_logits(model: GPT, cache: Cache, fresh: torch.Tensor) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
-    """Logits (V,) for the token after `fresh` (1, T)."""
+def generate(
+    model: GPT, prompt: Sequence[int], sampling: SamplingConfig, sampler: np.random.Generator
+) -> Iterator[tuple[int, float]]:
+    """As `draws`, but yields pairs (token id, the model's ln p of it)."""
+    for draw in draws(model, prompt, sampling, sampler):
+        yield draw.token, float(log_probabilities(draw.logits[-1])[draw.token])
+
+
+@torch.no_grad()
+def _read(model: GPT, cache: Cache, fresh: torch.Tensor) -> npt.NDArray[np.float64]:
+    """Logits (T, V) for the token after each of `fresh` (1, T)."""
     was_training = model.training
     if was_training:
         model.eval()
     logits, _ = model(fresh, cache=cache)
     if was_training:
         model.train()
-    result: np.ndarray[tuple[int], np.dtype[np.float64]] = logits[0, -1].double().cpu().numpy()
+    result: npt.NDArray[np.float64] = logits[0].double().cpu().numpy()
     return result
 
 

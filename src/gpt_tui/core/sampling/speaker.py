@@ -3,17 +3,33 @@
 from __future__ import annotations
 
 import codecs
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 import torch
+from torch import Tensor
+from torch.overrides import TorchFunctionMode
 
 from gpt_tui.core.config import RunConfig, SamplingConfig
 from gpt_tui.core.data import Tokenizer
 from gpt_tui.core.device import resolve_device
-from gpt_tui.core.errors import GptTuiError
+from gpt_tui.core.errors import GptTuiError, visible
 from gpt_tui.core.model import GPT
-from gpt_tui.core.runs import Run, newest_whole_checkpoint
+from gpt_tui.core.runs import Run, count_weights, newest_whole_checkpoint
 from gpt_tui.core.sampling.generate import Token, default_prompt, generate, make_sampler
+from gpt_tui.core.shapes import parameters
+
+
+class _Undrawn(TorchFunctionMode):
+    """In this thread no first weights are drawn: they are about to be overwritten, and PyTorch's default generator
+    belongs to the dropout of a model that may be learning in another thread."""
+
+    def __torch_function__(
+        self, function: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        if function.__name__ in ("normal_", "uniform_", "kaiming_uniform_"):
+            return args[0] if args else (kwargs or {})["tensor"]
+        return function(*args, **(kwargs or {}))
 
 
 class Speaker:
@@ -32,14 +48,27 @@ class Speaker:
         config, record = run.digest().config or run.config(), run.record()
         tokenizer = Tokenizer.from_json(record.tokenizer)
         info, saved, notices = newest_whole_checkpoint(run, step)
-        model = GPT(config.model, tokenizer.vocab_size)
         try:
-            model.load_state_dict(saved.model)
+            speaker = cls.of_weights(saved.model, tokenizer, config, info.step, device)
         except RuntimeError as error:
-            raise GptTuiError(f"{info.path}: the weights do not fit the run's configuration: {error}") from None
-        speaker = cls(model.to(torch.device(resolve_device(device))).eval(), tokenizer, config, info.step)
+            why = visible(str(error), keep="\n\t")
+            raise GptTuiError(f"{info.path}: the weights do not fit the run's configuration: {why}") from None
         speaker.notices = tuple(notices)
         return speaker
+
+    @classmethod
+    def of_weights(
+        cls, weights: Mapping[str, Tensor], tokenizer: Tokenizer, config: RunConfig, step: int, device: str = "auto"
+    ) -> Speaker:
+        """A model with these weights. Raises RuntimeError where they are those of another configuration."""
+        held = count_weights(weights)
+        needed = parameters(config.model, tokenizer.vocab_size)
+        if held < needed:  # before there is a model of any size that a stranger's file may ask for
+            raise RuntimeError(f"they are {held:,} numbers, and the model has {needed:,}")
+        with _Undrawn():
+            model = GPT(config.model, tokenizer.vocab_size)
+        model.load_state_dict(weights)
+        return cls(model.to(torch.device(resolve_device(device))).eval(), tokenizer, config, step)
 
     def generate(
         self, prompt: str = "", sampling: SamplingConfig | None = None, seed: int | None = None
