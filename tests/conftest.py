@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -22,6 +24,16 @@ def private_places(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest
     monkeypatch.setenv("GPT_TUI_STATE_DIR", str(place / "state"))
     monkeypatch.setenv("GPT_TUI_CONFIG", str(place / "config.toml"))
     return place
+
+
+@pytest.fixture(autouse=True)
+def nobody_trains_on() -> Iterator[None]:
+    """A session that a test leaves behind would take its core from every test after it."""
+    yield
+    for thread in threading.enumerate():
+        if thread.name == "gpt-tui worker":
+            thread.join(5)
+            assert not thread.is_alive(), "the test left a session that still trains"
 
 
 @pytest.fixture(scope="session")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import math
+import shutil
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import Any
 import pytest
 
 from gpt_tui.core.config import RunConfig
+from gpt_tui.core.errors import Refusal
 from gpt_tui.core.events import (
     AnyEvent,
     Checkpoint,
@@ -28,8 +30,10 @@ from gpt_tui.core.events import (
     Step,
     Surprise,
 )
-from gpt_tui.core.runs import Run, Shelf
+from gpt_tui.core.runs import Run, RunIsHeld, Shelf
+from gpt_tui.core.runs.lock import RunLock
 from gpt_tui.core.session import (
+    LAST_EVALUATION,
     Command,
     EditFields,
     Outcome,
@@ -39,6 +43,7 @@ from gpt_tui.core.session import (
     Save,
     Session,
     SingleStep,
+    SkipLook,
     Stop,
 )
 
@@ -312,7 +317,8 @@ def test_a_diverging_run_fails_with_its_last_good_step_kept(runs: Runs) -> None:
     assert outcome.kind == "failed"
     assert isinstance(outcome.event, Failed)
     assert outcome.event.reason == "diverged"
-    assert "--learning-rate 50" in outcome.event.hint
+    assert "@0 " in outcome.event.hint
+    assert " --learning-rate 0.004" in outcome.event.hint
     run, _ = Shelf(runs.runs_dir).find("latest")
     assert run.state() == "failed"
     assert run.checkpoints()
@@ -436,6 +442,32 @@ def test_a_dataset_that_is_gone_is_taken_from_the_cache_and_that_is_told(runs: R
     assert any("what the cache kept" in e.text for e in of(Notice, events))
 
 
+@pytest.mark.parametrize("way", ["resume", "fork"])
+def test_a_text_that_is_lost_is_refused_in_one_sentence_that_keeps_the_step(
+    runs: Runs, text: Path, private_places: Path, way: str
+) -> None:
+    runs.go(run_name="short", fields={"max_iters": 4})
+    text.unlink()
+    shutil.rmtree(private_places / "cache")
+    outcome, _ = runs.go(**{way: "short@0"}, edits={"max_iters": 8})
+    assert isinstance(outcome.error, Refusal)
+    (fault,) = outcome.error.faults
+    assert fault.message.startswith("text.txt is not there any more, and the cache does not hold the text")
+    assert "--fork short@0" in fault.message
+    assert fault.message.endswith("--dataset PATH")
+
+
+def test_where_a_lost_line_may_have_set_the_end_the_refusal_says_so(runs: Runs) -> None:
+    runs.go(run_name="longer", fields={"max_iters": 4, "checkpoint_interval": 4})
+    runs.go(resume="longer", edits={"max_iters": 8})
+    log = runs.runs_dir / "longer" / "events.jsonl"
+    log.write_bytes(log.read_bytes().replace(b'"event":"edit"', b'"event":"e?it"'))
+    outcome, _ = runs.go(resume="longer@4")
+    assert isinstance(outcome.error, Refusal)
+    assert "longer is at step 4 already" in str(outcome.error)
+    assert "1 line of the log of longer cannot be read: what was edited there" in str(outcome.error)
+
+
 def test_edits_are_made_again_however_often_the_resumed_run_is_interrupted(runs: Runs) -> None:
     _, whole = runs.go((at_step(22), EditFields({"learning_rate": 0.0001, "dropout": 0.3})), run_name="edited")
     made = of(Edit, whole)[0].step
@@ -513,6 +545,7 @@ def test_the_last_evaluation_of_a_time_limit_can_still_reach_the_target(runs: Ru
     assert outcome.event.reason == "target_loss"
 
 
+@pytest.mark.soak
 def test_a_look_that_a_stop_cut_short_is_made_again(runs: Runs) -> None:
     _, whole = runs.go(run_name="whole")
     is_last_eval = lambda event: isinstance(event, Eval) and event.step == 30  # noqa: E731
@@ -527,6 +560,68 @@ def test_a_look_that_a_stop_cut_short_is_made_again(runs: Runs) -> None:
     assert [e.text for e in of(Sample, again) if e.step == 30] == [e.text for e in of(Sample, whole) if e.step == 30]
     history = Shelf(runs.runs_dir).find("cut")[0].history()
     assert [e.step for e in history.evals] == [0, 10, 20, 30]
+
+
+@pytest.mark.soak
+def test_a_look_that_is_left_out_is_not_made_again_and_changes_no_loss(runs: Runs) -> None:
+    _, whole = runs.go(run_name="whole")
+    first_eval = lambda event: isinstance(event, Eval) and event.step == 10  # noqa: E731
+    outcome, events = runs.go((first_eval, SkipLook()), fields={"max_new_tokens": 2000})
+    assert isinstance(outcome.event, Finished)
+    assert [e.step for e in of(Sample, events)] == [0, 20, 30]
+    assert [e.step for e in of(Eval, events)] == [0, 10, 20, 30]
+    assert "the sample of step 10 was left out" in [notice.text for notice in of(Notice, events)]
+    assert losses(events) == losses(whole)
+
+
+def test_leaving_out_is_void_where_nothing_is_being_looked_at(runs: Runs) -> None:
+    _, events = runs.go((at_step(3), SkipLook()))
+    assert [e.step for e in of(Eval, events)] == [0, 10, 20, 30]
+    assert [e.step for e in of(Sample, events)] == [0, 10, 20, 30]
+
+
+def test_a_target_that_an_evaluation_reached_ends_the_run_though_its_sample_is_left_out(runs: Runs) -> None:
+    outcome, events = runs.go((at(Eval), SkipLook()), fields={"max_new_tokens": 5000}, target_loss=5)
+    assert isinstance(outcome.event, Finished)
+    assert not of(Sample, events)
+    assert (outcome.event.reason, outcome.event.step) == ("target_loss", 0)
+
+
+def test_the_losses_of_the_whole_split_can_be_left_out_of_the_end(runs: Runs, text: Path) -> None:
+    text.write_text(TEXT * 40, encoding="utf-8")
+    session = Session(Plan(runs.config(max_iters=5), runs.runs_dir, "short"))
+    session.start()
+    deadline = time.monotonic() + 60
+    while session.snapshot.activity != LAST_EVALUATION:
+        assert time.monotonic() < deadline
+        time.sleep(0.001)
+    session.submit(SkipLook())
+    assert session.join(5)
+    assert session.outcome is not None
+    assert isinstance(session.outcome.event, Finished)
+    assert (session.outcome.event.reason, session.outcome.event.step) == ("max_iters", 5)
+    assert math.isnan(session.outcome.event.val_loss)
+    history = Shelf(runs.runs_dir).find("short")[0].history()
+    assert history.notices[-1].text == "the evaluation on the whole validation split was left out"
+    assert [e.step for e in history.evals] == [0, 5], "the evaluation of the last step was made"
+
+
+def test_an_evaluation_says_how_far_it_is_and_how_long_it_still_takes(runs: Runs) -> None:
+    session = Session(Plan(runs.config(eval_iters=3000), runs.runs_dir))
+    session.start()
+    seen = []
+    deadline = time.monotonic() + 60
+    while not any(s.left is not None for s in seen):
+        assert time.monotonic() < deadline
+        snapshot = session.snapshot
+        if snapshot.activity == "evaluating":
+            seen.append(snapshot)
+    session.submit(Stop("signal"))
+    assert session.join(30)
+    assert {s.total for s in seen if s.total} == {2 * 3000 * 4 * 8}, "batches of 4 windows of 8 tokens, on both splits"
+    done = [s.done for s in seen]
+    assert done == sorted(done)
+    assert all(s.left >= 0 for s in seen if s.left is not None)
 
 
 def test_weights_that_broke_are_neither_sampled_nor_kept(runs: Runs) -> None:
@@ -573,3 +668,67 @@ def test_a_live_edit_of_the_number_format_is_shown(runs: Runs) -> None:
     assert session.join(30)
     session.submit(Pause())
     assert session.snapshot.pending == ""
+
+
+ENDLESS = {"max_iters": 10**6, "eval_interval": 10**6, "checkpoint_interval": 20}
+
+
+def test_a_run_that_another_process_found_first_ends_here_and_writes_nothing(runs: Runs, tmp_path: Path) -> None:
+    path, copy = tmp_path / "runs" / "taken", tmp_path / "copy"
+    session = Session(Plan(runs.config(**ENDLESS), runs.runs_dir, run_name="taken"))
+    reader = session.subscribe()
+    session.start()
+    while not of(Checkpoint, reader.drain()):
+        assert reader.wait(30)
+    shutil.copytree(path, copy)
+    other = RunLock(copy)
+    other.acquire()
+    shutil.rmtree(path)
+    copy.rename(path)
+    log = (path / "events.jsonl").read_bytes()
+    try:
+        assert session.join(30), "it trains on, and none of it is kept"
+    finally:
+        session.submit(Stop("signal"))
+        session.join(30)
+    outcome = session.outcome
+    assert outcome is not None
+    assert (outcome.kind, type(outcome.error), outcome.traceback) == ("failed", RunIsHeld, None)
+    assert isinstance(outcome.event, Failed)
+    assert "gpt-tui open" in outcome.event.hint
+    assert (path / "events.jsonl").read_bytes() == log
+    other.release()
+
+
+def test_checkpoints_that_cannot_be_removed_are_told_once_and_once_more_when_they_can_be(
+    runs: Runs,
+    tmp_path: Path,
+) -> None:
+    notes = tmp_path / "runs" / "kept" / "shelf.json"
+    session = Session(Plan(runs.config(**ENDLESS, keep_checkpoints=1), runs.runs_dir, run_name="kept"))
+    reader = session.subscribe()
+    session.start()
+    said: list[Notice] = []
+    saved = 0
+
+    def save_more(count: int) -> None:
+        nonlocal saved
+        wanted = saved + count
+        while saved < wanted:
+            assert reader.wait(30)
+            events = reader.drain()
+            saved += len(of(Checkpoint, events))
+            said.extend(of(Notice, events))
+
+    save_more(2)
+    notes.write_text("{", encoding="utf-8")
+    save_more(4)
+    notes.unlink()
+    save_more(3)
+    session.submit(Stop("signal"))
+    assert session.join(30)
+    told = [notice.text for notice in said if "checkpoints can" in notice.text]
+    assert len(told) == 2, told
+    assert "cannot be removed" in told[0]
+    assert "shelf.json" in told[0]
+    assert "again" in told[1]

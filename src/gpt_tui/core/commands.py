@@ -10,16 +10,27 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Mapping
+from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, BinaryIO, Literal
+from typing import TYPE_CHECKING, Any, BinaryIO, Literal
 
 from gpt_tui.core.config import RunConfig
 from gpt_tui.core.errors import GptTuiError
 from gpt_tui.core.events import AnyEvent, Failed, Finished
 
+if TYPE_CHECKING:
+    from torch import Tensor
+
 State = Literal["PREPARING", "TRAINING", "PAUSED", "FINISHED", "STOPPED", "FAILED"]
 Pending = Literal["", "PAUSING", "STOPPING", "RESUMING", "SAVING"]
+
+EVALUATING, SAMPLING = "evaluating", "sampling"
+LAST_EVALUATION = "evaluating on the whole validation split"
+SAVING = "saving"
+UNSAVED = "waiting to be saved"
+WAITING_FOR_DISK = "waiting for room on the disk"
+SKIPPABLE = (EVALUATING, SAMPLING, LAST_EVALUATION)  # activities that SkipLook leaves out
 
 
 @dataclass(frozen=True)
@@ -32,6 +43,7 @@ class Plan:
     edits:       live fields changed on resuming, any fields but the model's on forking
     max_seconds: of work in this session
     stdin:       where the text of the dataset `-` is read from
+    attended:    whether somebody is there who can ask for a save again where the last one failed
     """
 
     config: RunConfig
@@ -44,6 +56,7 @@ class Plan:
     target_loss: float | None = None
     max_seconds: float | None = None
     stdin: BinaryIO | None = None
+    attended: bool = False
 
 
 # Commands: obeyed only between optimizer steps
@@ -77,13 +90,37 @@ class Stop:
 
 
 @dataclass(frozen=True)
+class SkipLook:
+    """Leave out the evaluation, with its sample, that is being made now; the next one comes at its step.
+
+    Of a run that ends it leaves out the losses on the whole split, which the end is then told without.
+    """
+
+
+@dataclass(frozen=True)
 class EditFields:
     """Change live fields, between two steps. A bad value is answered by a notice and changes nothing."""
 
     values: Mapping[str, Any]
 
 
-Command = Pause | Resume | SingleStep | Save | Stop | EditFields
+@dataclass(frozen=True)
+class Lent:
+    """A model as it was after `step` steps. weights: its state_dict, copied to the CPU."""
+
+    step: int
+    config: RunConfig
+    weights: Mapping[str, Tensor]
+
+
+@dataclass(frozen=True, eq=False)
+class Lend:
+    """A copy of the model as it is now, between two steps. A session that ends first leaves `reply` as it is."""
+
+    reply: Future[Lent] = field(default_factory=Future)
+
+
+Command = Pause | Resume | SingleStep | Save | Stop | EditFields | SkipLook | Lend
 
 
 @dataclass(frozen=True)
@@ -91,6 +128,7 @@ class Snapshot:
     """How things stand, latest wins.
 
     activity:       what the worker does, in words; done of total where it is known how far it is
+    since, left:    when the activity began (time.perf_counter), and the seconds that it still takes; None where unknown
     loss, ...:      of the newest step; NaN before the first
     seconds:        of work since the run began; eta: seconds left, None while unknown
     config:         with every live edit so far
@@ -102,6 +140,8 @@ class Snapshot:
     activity: str = "starting"
     done: int = 0
     total: int | None = None
+    since: float | None = None
+    left: float | None = None
     step: int = 0
     max_iters: int = 0
     loss: float = float("nan")
@@ -168,30 +208,58 @@ class Mailbox:
 
     def __init__(self) -> None:
         self._commands: deque[Command] = deque()
+        self._last_edits: deque[EditFields] = deque()  # that came before the stop
         self._changed = threading.Condition()
         self.stop: Stop | None = None
+        self.skipping = False  # whether the look that is being made is to be left out
 
     def put(self, command: Command) -> None:
         with self._changed:
             if isinstance(command, Stop):
                 # A signal outranks a leisurely stop that was asked for before.
+                if self.stop is None:
+                    self._last_edits.extend(c for c in self._commands if isinstance(c, EditFields))
+                    self._commands = deque(c for c in self._commands if not isinstance(c, EditFields))
                 if self.stop is None or command.reason == "signal":
                     self.stop = command
+            elif isinstance(command, SkipLook):
+                self.skipping = True
             else:
                 self._commands.append(command)
             self._changed.notify_all()
 
     def take(self, wait: bool) -> Command | None:
-        """The next command; a stop goes before all others. With `wait`, sleeps until there is one."""
+        """The next command; a stop goes before all others but the edits that came before it, which are to be kept.
+
+        With `wait`, sleeps until there is one.
+        """
         with self._changed:
             while wait and self.stop is None and not self._commands:
                 self._changed.wait()
             if self.stop is not None:
-                return self.stop
+                return self._last_edits.popleft() if self._last_edits else self.stop
             return self._commands.popleft() if self._commands else None
+
+    def lends(self) -> list[Lend]:
+        """Those that wait, taken out of their turn: they change nothing."""
+        with self._changed:
+            found = [command for command in self._commands if isinstance(command, Lend)]
+            if found:
+                self._commands = deque(command for command in self._commands if not isinstance(command, Lend))
+            return found
+
+    def forgive_stop(self) -> None:
+        """A leisurely stop could not be obeyed, and may be asked for again; that of a signal stays."""
+        with self._changed:
+            if self.stop is not None and self.stop.reason != "signal":
+                self.stop = None
 
     def stopping(self) -> bool:
         return self.stop is not None
+
+    def interrupting(self) -> bool:
+        """Whether an evaluation is to be broken off: for a stop, or because it alone is to be left out."""
+        return self.skipping or self.stopping()
 
     def leaving(self) -> bool:
         """Whether a signal came: nothing that only takes time is begun any more."""
@@ -216,7 +284,8 @@ class Desk:
         """Leave a command; it is shown as pending until it is obeyed. After the end nobody obeys any more."""
         if self.outcome is not None:
             return
-        self._pending = _PENDING.get(type(command), self._pending)
+        if not self.mailbox.stopping():  # nothing that is asked for after a stop is obeyed before it
+            self._pending = _PENDING.get(type(command), self._pending)
         self.mailbox.put(command)
 
     def subscribe(self) -> Reader:

@@ -6,14 +6,16 @@ Everything that can be refused is refused here before anything is written.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from gpt_tui.core import device
+from gpt_tui.core import device, shapes
 from gpt_tui.core.commands import Plan
 from gpt_tui.core.config import (
     FIELDS,
@@ -28,13 +30,15 @@ from gpt_tui.core.data import (
     DATASET_NAMES,
     STANDARD_INPUT,
     Dataset,
+    Progress,
     Stopped,
     Tokenizer,
     load_dataset,
     recall_dataset,
 )
-from gpt_tui.core.errors import Fault, GptTuiError, Refusal
-from gpt_tui.core.events import DatasetRecord, Finished, Parent
+from gpt_tui.core.errors import Fault, GptTuiError, Refusal, show_size
+from gpt_tui.core.events import DatasetRecord, Edit, Finished, Parent
+from gpt_tui.core.memory import shortage
 from gpt_tui.core.runs import (
     CheckpointInfo,
     History,
@@ -44,8 +48,12 @@ from gpt_tui.core.runs import (
     RunRecord,
     RunWriter,
     Shelf,
+    count_weights,
+    going_on,
     newest_whole_checkpoint,
+    verifying,
 )
+from gpt_tui.core.shapes import parameters
 
 if TYPE_CHECKING:
     from gpt_tui.core.lens import Passage
@@ -57,18 +65,22 @@ class Place(BaseModel):
 
     seconds: of work until then; edits: how many the log had; config: with these edits
     looked:  the last step that was evaluated, sampled and scored to the end; -1 where none was
+    machine: what it was computed with, as `machine_of` tells it
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
-    seconds: float
-    edits: int
+    seconds: Annotated[float, Field(ge=0, le=1e12)]
+    edits: Annotated[int, Field(ge=0)]
     looked: int = -1
     config: dict[str, Any]
+    machine: dict[str, str] = {}
 
     def run_config(self) -> RunConfig:
         return from_sections(self.config, "the checkpoint's configuration")
 
+
+_DECISIVE = ("torch", "numpy", "gpt-tui")  # packages whose versions a loss may depend on
 
 PHASES = {
     "downloading": "downloading shakespeare",
@@ -86,9 +98,11 @@ class Prepared:
 
     passage:    whose surprise is followed
     history:    of a resumed run, as it was left; its `pending_edits` are to be made again at their steps
-    checkpoint: what a resumed or forked run starts from; seconds: of work before that
+    checkpoint: what a resumed or forked run starts from, None where that has none yet; seconds: of work before that
+    untold:     checkpoints of a resumed run that its log does not know, because a crash came in between
     looked:     the last step that was evaluated, sampled and scored to the end
     edits:      live fields changed on resuming, {name: (old, new)}
+    warnings:   what keeps the coming steps from being those of an uninterrupted run, and what was damaged or lost
     """
 
     trainer: Trainer
@@ -98,11 +112,13 @@ class Prepared:
     passage: Passage
     history: History
     checkpoint: CheckpointInfo | None = None
+    untold: list[CheckpointInfo] = field(default_factory=list)
     resumed: bool = False
     seconds: float = 0.0
     looked: int = -1
     edits: dict[str, tuple[Any, Any]] = field(default_factory=dict)
     notices: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
 
 
 def prepare(plan: Plan, show: Show, should_stop: Callable[[], bool]) -> Prepared:
@@ -115,7 +131,7 @@ def prepare(plan: Plan, show: Show, should_stop: Callable[[], bool]) -> Prepared
     if plan.fork is not None:
         return _fork(plan, shelf, plan.fork, show, should_stop)
     dataset = _load(plan, plan.config, show, should_stop)
-    config = _settle(plan.config, dataset)
+    config = _adapt(plan.config, dataset)
     trainer = _make_trainer(config, dataset, show)
     notices = [dataset.why] if dataset.why else []
     return _begin(plan, shelf, config, dataset, trainer, notices, None, should_stop)
@@ -127,13 +143,17 @@ def _load(plan: Plan, config: RunConfig, show: Show, should_stop: Callable[[], b
     return load_dataset(
         data.dataset,
         tokenizer=data.tokenizer,
-        progress=lambda phase, done, total: show(PHASES[phase], done, total),
+        progress=_telling(show),
         should_stop=should_stop,
         stdin=plan.stdin,
     )
 
 
-def _settle(config: RunConfig, dataset: Dataset) -> RunConfig:
+def _telling(show: Show) -> Progress:
+    return lambda phase, done, total: show(PHASES[phase], done, total)
+
+
+def _adapt(config: RunConfig, dataset: Dataset) -> RunConfig:
     """The configuration with the dataset that `auto` became, checked against it. Raises Refusal."""
     if config.data.dataset == "auto":
         config = config.replace(dataset=dataset.name)
@@ -159,7 +179,25 @@ def _make_trainer(config: RunConfig, dataset: Dataset, show: Show) -> Trainer:
     from gpt_tui.core.training import Trainer
 
     show("building the model", 0, None)
-    return Trainer(config, dataset)
+    try:
+        return Trainer(config, dataset)
+    except (MemoryError, RuntimeError) as error:
+        told = _too_large(config, dataset, error)
+    raise told
+
+
+def _too_large(config: RunConfig, dataset: Dataset, error: Exception) -> GptTuiError:
+    """That memory does not suffice for a model, in numbers. Raises the error where it is another one."""
+    parameters = shapes.parameters(config.model, dataset.vocab_size)
+    needed = show_size(shapes.training_memory(config, dataset.vocab_size))
+    what = (
+        f"the model does not fit into memory; a smaller n_embd, n_layer or block_size would. It has {parameters:,} "
+        f"parameters, and training it takes about {needed}"
+    )
+    told = shortage(error, what, device.resolve_device(config.training.device))
+    if told is None:
+        raise error
+    return told
 
 
 def _begin(
@@ -214,7 +252,7 @@ def _resume(plan: Plan, shelf: Shelf, spec: str, show: Show, should_stop: Callab
     try:
         writer = shelf.reopen(run)
     except RunIsHeld as held:
-        raise Refusal.one("run", spec, str(held)) from None
+        raise Refusal.one("run", None, str(held)) from None  # which names the run itself
     try:
         prepared = _reopened(plan, run, writer, step, show, should_stop)
         if should_stop():
@@ -230,19 +268,29 @@ def _reopened(
 ) -> Prepared:
     from gpt_tui.core.lens import Passage
 
-    history, record = run.digest(), run.record()
-    info, saved, notices = newest_whole_checkpoint(run, step)
-    place = read_place(saved)
-    # What was edited between this checkpoint and the step after it; later edits are made again in their turn.
-    config = place.run_config()
-    for edit in history.edits[place.edits :]:
-        if edit.step == info.step:
-            config = live_changes(config, {name: new for name, (_, new) in edit.changes.items()})
+    history, record, known = run.digest(), run.record(), run.checkpoints()
+    behind = history.left_behind(known)
+    warnings: list[str] = []
+    info: CheckpointInfo | None = None
+    if known or step:
+        info, saved, warnings = newest_whole_checkpoint(run, step)
+        _refuse_left_behind(plan, run, info, behind)
+        place, reached = read_place(saved), info.step
+    else:
+        _refuse_fork_without_checkpoint(plan, run, record)
+        place, reached = Place(seconds=0.0, edits=0, config=run.config().sections()), 0
+    config = _with_later_edits(place, reached, history)
     edited = live_changes(config, plan.edits) if plan.edits else config
-    _refuse_nothing_to_do(run, info, edited, done=place.looked == info.step and _was_concluded(history))
-    dataset, more = _load_again(plan, run, config, record, show, should_stop)
+    void = history.void_after(reached)
+    _refuse_what_cannot_be_made_again(void, edited, plan.edits)
+    _refuse_nothing_to_do(run, reached, edited, done=place.looked == reached and _was_concluded(history))
+    dataset, more = _load_again(plan, run, step, config, record, show, should_stop)
+    more = [*more, *_vocabulary_faults(record, dataset)]
     trainer = _make_trainer(edited, dataset, show)
-    trainer.load_state_dict({"model": saved.model, "trainer": saved.trainer, "state": saved.state})
+    if info is not None:
+        trainer.load_state_dict({"model": saved.model, "trainer": saved.trainer, "state": saved.state})
+        more = [*more, *_what_changed(place, record, trainer)]
+    told = history.course.keys() | behind
     return Prepared(
         trainer,
         dataset,
@@ -254,9 +302,74 @@ def _reopened(
         resumed=True,
         seconds=place.seconds,
         looked=place.looked,
-        edits=difference(config, edited),
-        notices=[*notices, *more, *_what_changed(record, trainer)],
+        edits={**insisted(void, edited, plan.edits), **difference(config, edited)},
+        untold=[other for other in known if other.name not in told],
+        warnings=[*warnings, *_what_is_missing(run), *more],
     )
+
+
+def _with_later_edits(place: Place, step: int, history: History) -> RunConfig:
+    """The configuration of a checkpoint, with what was edited between it and the step after it.
+
+    Edits at later steps are made again in their turn.
+    """
+    config = place.run_config()
+    for edit in history.edits[place.edits :]:
+        if edit.step == step:
+            config = live_changes(config, {name: new for name, (_, new) in edit.changes.items()})
+    return config
+
+
+def insisted(void: Iterable[Edit], config: RunConfig, asked: Iterable[str]) -> dict[str, tuple[Any, Any]]:
+    """Fields that were asked to be as they are: a change to be recorded where an edit that waits would change them."""
+    waiting = {name for edit in void for name in edit.changes}
+    return {name: (config.get(name), config.get(name)) for name in asked if name in waiting}
+
+
+def _refuse_what_cannot_be_made_again(void: Iterable[Edit], config: RunConfig, asked: Collection[str]) -> None:
+    """Raise Refusal where an edit that is to be made again at its step could not be: now, and not in mid-course.
+
+    asked: fields that somebody wants otherwise now, which no edit of the past changes any more
+    """
+    for edit in void:
+        changes = {name: new for name, (_, new) in edit.changes.items() if name not in asked}
+        try:
+            config = live_changes(config, changes)
+            if "device" in changes:
+                device.resolve_device(config.training.device)
+        except Refusal as refusal:
+            told = f"at step {edit.step} the run was edited, which is to be made again"
+            faults = [
+                Fault(f.field, f.value, f"{told}: {f.message}; name the field to have it otherwise")
+                for f in refusal.faults
+            ]
+            raise Refusal(faults) from None
+
+
+def _refuse_left_behind(plan: Plan, run: Run, info: CheckpointInfo, behind: set[str]) -> None:
+    """Raise Refusal for a checkpoint after which the run took another course: it would have two pasts."""
+    if info.name in behind:
+        raise Refusal.one(
+            "run",
+            f"{run.name}@{info.step}",
+            f"the run left checkpoint {info.name} behind when it went on from an earlier step: "
+            f"branch off from it with {_fork_line(plan, run.path, info.step)}",
+        )
+
+
+def _refuse_fork_without_checkpoint(plan: Plan, run: Run, record: RunRecord) -> None:
+    """Raise Refusal for a fork that was ended before it had saved what it began with."""
+    if parent := record.parent:
+        raise Refusal.one(
+            "run",
+            run.name,
+            "was ended before its first checkpoint was saved: fork once more, with "
+            f"{_fork_line(plan, run.path.parent / parent.run, parent.step)}",
+        )
+
+
+def _fork_line(plan: Plan, run: Path, step: int | None, *more: str) -> str:
+    return going_on("--fork", run, step, *more, headless=not plan.attended)
 
 
 def _was_concluded(history: History) -> bool:
@@ -264,32 +377,44 @@ def _was_concluded(history: History) -> bool:
     return isinstance(history.end, Finished) and math.isfinite(history.end.val_loss)
 
 
-def _refuse_nothing_to_do(run: Run, info: CheckpointInfo, config: RunConfig, done: bool) -> None:
+def _refuse_nothing_to_do(run: Run, step: int, config: RunConfig, done: bool) -> None:
     """Raise Refusal where the checkpoint is at the end of the run; past its end, or at it with nothing left to tell."""
     end = config.training.max_iters
-    if info.step > end or (info.step == end and done):
-        raise Refusal.one(
-            "max_iters",
-            end,
-            f"{run.name} is at step {info.step} already; more steps take a higher max_iters, "
-            f"for example --max-iters {2 * info.step}",
-        )
+    if step > end or (step == end and done):
+        more = f"more steps take a higher max_iters, for example --max-iters {2 * step}"
+        # One that it had may have been in a line that is lost: then this is the cause.
+        said = [f"{run.name} is at step {step} already; {more}", *_what_is_missing(run)]
+        raise Refusal.one("max_iters", end, ". ".join(said))
 
 
 def read_place(saved: LoadedCheckpoint) -> Place:
     """Where the run was when this checkpoint was saved. Raises GptTuiError for a state that is none of ours."""
     try:
-        return Place.model_validate(saved.state)
+        place = Place.model_validate(saved.state)
     except ValidationError as error:
         raise GptTuiError(f"the state of checkpoint {saved.step} cannot be read: {error.errors()[0]['msg']}") from None
+    if saved.state.get("step") != saved.step:
+        raise GptTuiError(f"the state of checkpoint {saved.step} is that of another step")
+    # Before there is a model of any size that a stranger's file may ask for; its vocabulary is not known here.
+    held, needed = count_weights(saved.model), parameters(place.run_config().model, vocab_size=1)
+    if held < needed:
+        raise GptTuiError(f"checkpoint {saved.step} has {held:,} weights, and its configuration at least {needed:,}")
+    return place
 
 
 def _load_again(
-    plan: Plan, run: Run, config: RunConfig, record: RunRecord, show: Show, should_stop: Callable[[], bool]
+    plan: Plan,
+    run: Run,
+    step: int | None,
+    config: RunConfig,
+    record: RunRecord,
+    show: Show,
+    should_stop: Callable[[], bool],
 ) -> tuple[Dataset, list[str]]:
-    """The dataset that the run has learned so far, and what to tell of it. Raises GptTuiError where it is lost.
+    """The dataset that the run has learned so far, and what to tell of it. Raises Refusal where it is lost.
 
     A text that is gone or has changed is taken from the cache, which keeps the tokens of every text it has seen.
+    step: of the checkpoint that was asked for by it
     """
     kept = record.dataset
     piped = config.data.dataset == STANDARD_INPUT
@@ -300,62 +425,137 @@ def _load_again(
         except Stopped:
             raise
         except GptTuiError as error:
-            gone = f"{kept.name} cannot be read any more ({error})"
+            gone = f"{kept.name} {_why_gone(config, error)}"
         else:
             if dataset.sha256 == kept.sha256:
                 return dataset, []
             gone = f"{kept.name} has changed since"
-    recalled = recall_dataset(kept.name, record.source, kept.sha256, tokenizer=config.data.tokenizer)
+    recalled = recall_dataset(
+        kept.name,
+        record.source,
+        kept.sha256,
+        tokenizer=config.data.tokenizer,
+        progress=_telling(show),
+        should_stop=should_stop,
+    )
     if recalled is not None:
         return recalled, [] if piped and plan.stdin is None else [f"{gone}: going on with what the cache kept of it"]
     if piped:
-        raise GptTuiError(f"{run.name} learned from standard input, which the cache no longer holds: pipe it in again")
-    raise GptTuiError(
-        f"{gone}, and the cache does not hold the text that {run.name} learned from (SHA-256 {kept.sha256[:12]}…): "
-        f"bring it back, or branch off with --fork {run.name} --dataset PATH"
-    )
+        lost = f"{run.name} learned from standard input, which the cache no longer holds: pipe the same text in again"
+    else:
+        lost = (
+            f"{gone}, and the cache does not hold the text that {run.name} learned from "
+            f"(SHA-256 {kept.sha256[:12]}…): bring it back, or go on with another text in the same characters, with "
+            f"{_fork_line(plan, run.path, step, '--dataset', 'PATH')}"
+        )
+    raise Refusal.one("dataset", config.data.dataset, lost)
 
 
-def _what_changed(record: RunRecord, trainer: Trainer) -> list[str]:
+def _why_gone(config: RunConfig, error: GptTuiError) -> str:
+    """What keeps a dataset from being read that was read once, in words that follow its name."""
+    if not _is_named(config) and not Path(config.data.dataset).exists():
+        return "is not there any more"
+    told = "; ".join(fault.message for fault in error.faults) if isinstance(error, Refusal) else str(error)
+    return f"cannot be read any more ({told})"
+
+
+def _vocabulary_faults(record: RunRecord, dataset: Dataset) -> list[str]:
+    """What is wrong with the vocabulary that a run keeps, in words; that of the very text it learned is used then."""
+    try:
+        kept = Tokenizer.from_json(record.tokenizer)
+    except GptTuiError as error:
+        return [f"{error} Going on with that of {dataset.name}"]
+    if kept != dataset.tokenizer:
+        return [f"The vocabulary in run.json is not that of {dataset.name}: going on with that of {dataset.name}"]
+    return []
+
+
+def machine_of(trainer: Trainer) -> dict[str, str]:
+    """What the last digits of a loss depend on beside the configuration and the dataset, each with its name."""
+    return {
+        "device": trainer.device.type,
+        "number format": trainer.dtype,
+        "threads": str(trainer.threads),
+        **device.card(trainer.device.type),
+        **_surroundings(),
+    }
+
+
+@cache
+def _surroundings() -> dict[str, str]:
+    versions = device.versions()
+    return {"processor": device.processor_name(), **{name: versions[name] for name in _DECISIVE}}
+
+
+def _machine_at_start(record: RunRecord) -> dict[str, str]:
+    return {
+        "device": record.device,
+        "number format": record.dtype,
+        "threads": str(record.threads),
+        "processor": record.cpu,
+        **{name: record.versions[name] for name in _DECISIVE if name in record.versions},
+    }
+
+
+def _what_changed(place: Place, record: RunRecord, trainer: Trainer) -> list[str]:
     """What keeps the coming losses from being the very ones of an uninterrupted run, in words."""
-    pairs = [
-        ("device", record.device, trainer.device.type),
-        ("number format", record.dtype, trainer.dtype),
-        ("threads", record.threads, trainer.threads),
-        ("processor", record.cpu, device.processor_name()),
-        ("torch", record.versions.get("torch"), device.versions()["torch"]),
-    ]
-    changed = [f"{name} {old} → {new}" for name, old, new in pairs if old != new]
+    before, here = place.machine or _machine_at_start(record), machine_of(trainer)
+    changed = [f"{name} {before[name]} → {new}" for name, new in here.items() if before.get(name, new) != new]
     if not changed:
         return []
     return ["Losses may differ in their last digits from those of an uninterrupted run: " + ", ".join(changed)]
 
 
+def _what_is_missing(run: Run) -> list[str]:
+    """What the log of the run no longer tells, in words. Half a line at its end is nothing: a kill leaves that."""
+    unread = run.unread()
+    nonsense = len(unread.lost) + run.digest().skipped
+    return [
+        f"{_lines(count)} of the log of {run.name} {why}: what was edited there is not made again "
+        f"({verifying(run.path)} tells more)"
+        for count, why in ((nonsense, "cannot be read"), (len(unread.newer), "came from a newer gpt-tui"))
+        if count
+    ]
+
+
+def _lines(count: int) -> str:
+    return "1 line" if count == 1 else f"{count:,} lines"
+
+
 def _fork(plan: Plan, shelf: Shelf, spec: str, show: Show, should_stop: Callable[[], bool]) -> Prepared:
     show("opening the run", 0, None)
     run, step = shelf.find(spec)
-    info, saved, notices = newest_whole_checkpoint(run, step)
-    record = run.record()
-    old = read_place(saved).run_config()
+    info, saved, warnings = newest_whole_checkpoint(run, step)
+    record, history, place = run.record(), run.digest(), read_place(saved)
+    behind = history.left_behind(run.checkpoints())
+    old = place.run_config() if info.name in behind else _with_later_edits(place, info.step, history)
     config = _forked_config(old, plan.edits)
-    _refuse_nothing_to_do(run, info, config, done=True)
+    _refuse_nothing_to_do(run, info.step, config, done=True)
     if "dataset" in plan.edits:
         dataset = _load(plan, config, show, should_stop)
     else:
-        dataset, more = _load_again(plan, run, config, record, show, should_stop)
-        notices = [*notices, *more]
-    if dataset.tokenizer.to_json() != Tokenizer.from_json(record.tokenizer).to_json():
+        dataset, more = _load_again(plan, run, step, config, record, show, should_stop)
+        warnings = [*warnings, *more]
+    try:
+        fits = dataset.tokenizer == Tokenizer.from_json(record.tokenizer)
+    except GptTuiError:
+        if plan.edits.keys() & {"dataset", "tokenizer"}:
+            raise
+        warnings = [*warnings, *_vocabulary_faults(record, dataset)]
+        fits = True
+    if not fits:
         raise Refusal.one(
             "dataset", config.data.dataset, f"its vocabulary is not that of {run.name}, so its weights cannot read it"
         )
-    config = _settle(config, dataset)
+    config = _adapt(config, dataset)
     trainer = _make_trainer(config, dataset, show)
     trainer.load_state_dict({"model": saved.model, "trainer": saved.trainer, "state": saved.state})
     if config.training.seed != old.training.seed:
         trainer.reseed()
     parent = Parent(run=run.name, step=info.step)
-    prepared = _begin(plan, shelf, config, dataset, trainer, notices, parent, should_stop)
+    prepared = _begin(plan, shelf, config, dataset, trainer, [], parent, should_stop)
     prepared.checkpoint = info
+    prepared.warnings = [*warnings, *_what_is_missing(run), *_what_changed(place, record, trainer)]
     return prepared
 
 

@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import threading
+import time
 import traceback
 
 from gpt_tui.core.commands import (
+    LAST_EVALUATION,
+    SAMPLING,
+    SAVING,
+    SKIPPABLE,
+    UNSAVED,
     Command,
     Desk,
     EditFields,
+    Lend,
+    Lent,
     Outcome,
     Pause,
     Plan,
@@ -16,14 +24,22 @@ from gpt_tui.core.commands import (
     Resume,
     Save,
     SingleStep,
+    SkipLook,
     Snapshot,
     Stop,
 )
 from gpt_tui.core.errors import GptTuiError
 
 __all__ = [
+    "LAST_EVALUATION",
+    "SAMPLING",
+    "SAVING",
+    "SKIPPABLE",
+    "UNSAVED",
     "Command",
     "EditFields",
+    "Lend",
+    "Lent",
     "Outcome",
     "Pause",
     "Plan",
@@ -32,9 +48,16 @@ __all__ = [
     "Save",
     "Session",
     "SingleStep",
+    "SkipLook",
     "Snapshot",
     "Stop",
 ]
+
+
+BEGINNING_SECONDS = 0.5  # how long a stop waits for what is done before there is a run: it has nothing to save
+SAVING_SECONDS = 60.0  # how long it waits for a checkpoint that is being written, beside what a slow disk needs for it
+SLOW_DISK = 20e6  # bytes a second
+BYTES_SAVED = 12  # a parameter: it and what AdamW keeps of it, in float32
 
 
 class Session(Desk):
@@ -43,6 +66,8 @@ class Session(Desk):
     def __init__(self, plan: Plan):
         super().__init__(plan)
         self._thread = threading.Thread(target=self._work, name="gpt-tui worker", daemon=True)
+        self._ended = threading.Event()
+        self._patience: Patience | None = None
 
     def start(self) -> None:
         self._thread.start()
@@ -53,8 +78,23 @@ class Session(Desk):
 
     def join(self, timeout: float | None = None) -> bool:
         """Wait for the worker to end, at most `timeout` seconds; whether it has."""
-        self._thread.join(timeout)
-        return not self._thread.is_alive()
+        if not self._ended.wait(timeout):  # a join that ctrl+c interrupts would take the thread for ended (Python 3.11)
+            return False
+        self._thread.join()
+        return True
+
+    def leave(self, seconds: float) -> bool:
+        """Stop as a signal does, and wait for the worker to save: at most `seconds` for what it is deep in, longer for
+        a checkpoint that is being written, hardly for what comes before a run. Whether it has ended.
+
+        Whoever calls it as well waits no longer than the first.
+        """
+        self.submit(Stop("signal"))
+        patience = self._patience = self._patience or Patience(self, seconds)
+        while not self.join(0.05):
+            if patience.is_over():
+                return False
+        return True
 
     def _work(self) -> None:
         try:
@@ -65,3 +105,24 @@ class Session(Desk):
             self.show(state="FAILED", activity="")
             outcome = Outcome("failed", error=GptTuiError(str(error)), traceback=traceback.format_exc())
         self.close(outcome)
+        self._ended.set()
+
+
+class Patience:
+    """How long somebody who wants to leave waits for a session: see `Session.leave`."""
+
+    def __init__(self, session: Session, seconds: float):
+        self._session = session
+        self._seconds = seconds
+        self._since = time.monotonic()
+        self._saving_since: float | None = None
+
+    def is_over(self) -> bool:
+        snapshot, now = self._session.snapshot, time.monotonic()
+        if snapshot.activity == SAVING:
+            began = self._saving_since = self._saving_since or now
+            self._since = now
+            return now - began >= SAVING_SECONDS + snapshot.parameters * BYTES_SAVED / SLOW_DISK
+        self._saving_since = None
+        beginning = snapshot.state == "PREPARING"
+        return now - self._since >= (min(BEGINNING_SECONDS, self._seconds) if beginning else self._seconds)

@@ -8,80 +8,61 @@ from __future__ import annotations
 import math
 import time
 import traceback
+from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from gpt_tui.core.commands import Desk, EditFields, Outcome, Pause, Resume, Save, SingleStep, Stop
+from gpt_tui.core.commands import (
+    EVALUATING,
+    LAST_EVALUATION,
+    UNSAVED,
+    Desk,
+    EditFields,
+    Lend,
+    Lent,
+    Outcome,
+    Pause,
+    Resume,
+    Save,
+    SingleStep,
+    Stop,
+)
 from gpt_tui.core.config import RunConfig, difference, live_changes
 from gpt_tui.core.data import Stopped
 from gpt_tui.core.device import memory_in_use
+from gpt_tui.core.divergence import advice
 from gpt_tui.core.errors import GptTuiError, Refusal
 from gpt_tui.core.events import (
-    AnyEvent,
     Checkpoint,
     Continued,
     Edit,
     EndReason,
-    Eval,
     Failed,
     Finished,
-    Milestone,
-    Notice,
     Paused,
     Resumed,
-    Sample,
     Started,
     Step,
-    Surprise,
 )
-from gpt_tui.core.prepare import Prepared, now, prepare
+from gpt_tui.core.keeping import Keeper
+from gpt_tui.core.looking import Looker
+from gpt_tui.core.memory import OutOfMemory, in_smaller_batches, shortage
+from gpt_tui.core.prepare import Prepared, insisted, machine_of, now, prepare
+from gpt_tui.core.runs import RunIsHeld, going_on
+from gpt_tui.core.timing import Clock, Progress, Rate
 
 if TYPE_CHECKING:
-    from gpt_tui.core.training import Evaluation
+    from gpt_tui.core.training import Evaluation, StepResult
 
-FLUSH_SECONDS = 1.0  # the log reaches the disk at least this often
 SAFETY_SECONDS = 60.0  # an evaluation this long after the last checkpoint saves one, best or not
-DIVERGED_HINT = "Go on from the last good checkpoint with a lower learning rate: --fork {run} --learning-rate {rate}"
 
 
-class Clock:
-    """Seconds of work since the run began, over every sitting; waiting in a pause does not count."""
+class Unsaved(GptTuiError):
+    """The run is at its end, and its last checkpoint could not be saved. hint: what to do."""
 
-    def __init__(self, seconds: float):
-        self._before = seconds
-        self._since: float | None = time.perf_counter()
-        self._first = seconds
-
-    @property
-    def seconds(self) -> float:
-        return self._before + (time.perf_counter() - self._since if self._since is not None else 0.0)
-
-    @property
-    def this_session(self) -> float:
-        return self.seconds - self._first
-
-    def stop(self) -> None:
-        self._before, self._since = self.seconds, None
-
-    def go(self) -> None:
-        if self._since is None:
-            self._since = time.perf_counter()
-
-
-class Rate:
-    """A moving average that is right from its first value on."""
-
-    def __init__(self, memory: float = 0.95):
-        self._memory = memory
-        self._sum = self._weight = 0.0
-
-    def add(self, value: float) -> float:
-        self._sum = self._memory * self._sum + value
-        self._weight = self._memory * self._weight + 1
-        return self.value
-
-    @property
-    def value(self) -> float:
-        return self._sum / self._weight if self._weight else math.nan
+    def __init__(self, step: int, why: str, hint: str):
+        super().__init__(f"step {step} could not be saved: {why}")
+        self.hint = hint
 
 
 class End(Exception):
@@ -96,12 +77,13 @@ class Worker:
         self.desk = desk
         self.plan = desk.plan
         self.mailbox = desk.mailbox
+        self.progress = Progress(desk)
 
     # The life of a session
 
     def run(self) -> Outcome:
         try:
-            prepared = prepare(self.plan, self._show_work, self.mailbox.stopping)
+            prepared = prepare(self.plan, self.progress.show, self.mailbox.stopping)
         except Stopped:
             self.desk.show(state="STOPPED", activity="")
             return Outcome("cancelled")
@@ -110,14 +92,18 @@ class Worker:
             return Outcome("refused", error=refusal)
         except Exception as error:  # noqa: BLE001 - the doors tell a person, and keep the traceback
             self.desk.show(state="FAILED", activity="")
-            unforeseen = None if isinstance(error, GptTuiError) else traceback.format_exc()
-            return Outcome("failed", error=_as_error(error), traceback=unforeseen)
-        outcome = self._run_prepared(prepared)
+            told = _as_error(error)
+            unforeseen = None if isinstance(told, OutOfMemory) or told is error else traceback.format_exc()
+            return Outcome("failed", error=told, traceback=unforeseen)
+        try:
+            outcome = self._run_prepared(prepared)
+        except Exception as error:  # noqa: BLE001 - of telling how it ended
+            outcome = Outcome("failed", error=_as_error(error), traceback=traceback.format_exc())
         try:
             prepared.writer.close()
         except GptTuiError as error:  # the disk took no more of the log
             event = outcome.event if isinstance(outcome.event, Failed) else None
-            return Outcome("failed", event=event, error=error)
+            return Outcome("failed", event=event, error=error, traceback=outcome.traceback)
         return outcome
 
     def _run_prepared(self, prepared: Prepared) -> Outcome:
@@ -126,13 +112,16 @@ class Worker:
         self.run_name = prepared.writer.run.name
         self.clock = Clock(prepared.seconds)
         self.step_seconds, self.eval_seconds = Rate(), Rate(0.5)
-        self.last_flush = self.last_save = time.perf_counter()
-        self.last_saved_step = prepared.checkpoint.step if prepared.checkpoint and prepared.resumed else -1
-        self.log_broken = False
+        saved_step = prepared.checkpoint.step if prepared.checkpoint and prepared.resumed else -1
+        self.keeper = Keeper(self.desk, self.writer, self.clock, self.progress, saved_step)
+        self.looked_step = prepared.looked
         self.paused = False
         try:
             self._open()
-            return self._end(self._train())
+            reason = self._train()
+            while not self._is_saved(reason):
+                reason = self._train()
+            return self._end(reason)
         except Exception as error:  # noqa: BLE001 - every end is told as an event and as an outcome
             return self._fail(error)
 
@@ -142,7 +131,8 @@ class Worker:
             if self._evaluation_is_due():
                 self._look()
             while True:
-                self._replay_edits()
+                self.keeper.wait_for_room(self._stopping)
+                self._replay_edits(before_look=self._evaluation_is_due())
                 single = self._obey()
                 self._check_for_end()
                 self._step()
@@ -151,6 +141,7 @@ class Worker:
                 elif self._checkpoint_is_due():
                     self._save("interval")
                 if single:
+                    self._settle()
                     self.desk.show(state="PAUSED", activity="")
                     self.clock.stop()
         except End as end:
@@ -175,19 +166,23 @@ class Worker:
             dtype=trainer.dtype,
             memory=memory_in_use(trainer.device.type),
         )
-        if prepared.resumed:
-            assert prepared.checkpoint is not None
-            path = str(prepared.checkpoint.path)
-            continued = Continued(time=self._time(), step=trainer.step_count, path=path, created=now())
+        for info in prepared.untold:
+            if info.reason is not None:
+                self.keeper.emit(
+                    Checkpoint(time=self.keeper.time, step=info.step, path=str(info.path), reason=info.reason)
+                )
+        if prepared.resumed and history.started is not None:
+            path = str(prepared.checkpoint.path) if prepared.checkpoint is not None else ""
+            continued = Continued(time=self.keeper.time, step=trainer.step_count, path=path, created=now())
             history.apply(continued)
-            self._emit(continued)
+            self.keeper.emit(continued)
         else:
-            self._emit(
+            self.keeper.emit(
                 Started(
                     run=self.run_name,
                     path=str(self.writer.run.path),
                     created=record.created,
-                    config=config.sections(),
+                    config=self.writer.run.config().sections(),
                     parameters=record.parameters,
                     dataset=record.dataset,
                     device=record.device,
@@ -199,30 +194,38 @@ class Worker:
                 )
             )
         for text in prepared.notices:
-            self._notice("info", text)
-        self.best = min((e.val_loss for e in history.evals if e.val_loss == e.val_loss), default=math.inf)
-        self.best_step = next((e.step for e in history.evals if e.val_loss == self.best), 0)
-        self.last_eval: Evaluation | None = None
-        self.looked_step = prepared.looked
-        self.evaluated_step = history.evals[-1].step if history.evals else -1
-        self.rungs_passed = {milestone.rung for milestone in history.milestones}
+            self.keeper.notice("info", text)
+        for text in prepared.warnings:
+            self.keeper.notice("warning", text)
+        # Only now does the history know that what came after the checkpoint is void.
+        self.looker = Looker(prepared, self.keeper, self.progress, self._make_smaller)
         if prepared.edits:
             self._record_edit(prepared.edits)
         if promise := _promise(trainer.device.type, config):
-            self._notice("info", promise)
-        self._flush()
+            self.keeper.notice("info", promise)
+        self.keeper.flush()
 
     # One step
 
     def _step(self) -> None:
-        trainer = self.trainer
-        began = time.perf_counter()
-        result = trainer.step()
-        took = time.perf_counter() - began
-        average = self.step_seconds.add(took)
+        """Begin the next step, and tell what was done."""
+        if not self.trainer.under_way:
+            self.step_began = time.perf_counter()
+        if (result := self._begin_step()) is not None:
+            self._tell_step(result)
+
+    def _settle(self) -> None:
+        """Tell of the step that is still under way: nothing is looked at, changed or kept before it is done."""
+        if (result := self.trainer.settle()) is not None:
+            self._tell_step(result)
+
+    def _tell_step(self, result: StepResult) -> None:
+        ended = time.perf_counter()
+        average = self.step_seconds.add(ended - self.step_began)
+        self.step_began = ended  # of the one that is under way, if one is
+        trainer, seconds = self.trainer, self.clock.seconds
         speed = trainer.config.tokens_per_step / average if average else math.nan
-        seconds = self.clock.seconds
-        self._emit(
+        self.keeper.emit(
             Step(
                 time=round(seconds, 4),
                 step=result.step,
@@ -246,9 +249,35 @@ class Worker:
             seconds=seconds,
             eta=self._seconds_left(),
         )
-        if time.perf_counter() - self.last_flush >= FLUSH_SECONDS:
-            self._flush()
+        if self.keeper.flush_is_due:
+            self.keeper.flush()
             self.desk.show(memory=memory_in_use(trainer.device.type))
+
+    def _begin_step(self) -> StepResult | None:
+        """The next step; read in smaller batches, from here on, where memory does not suffice for it."""
+        while True:
+            try:
+                return self.trainer.begin_step()
+            except OutOfMemory as error:
+                self._make_do(error)
+
+    def _make_do(self, error: OutOfMemory) -> None:
+        """Split the batch, as an edit that a resumed run makes again. Raises OutOfMemory where it cannot be split."""
+        self._settle()
+        old, new = self.trainer.config, in_smaller_batches(self.trainer.config)
+        if new is None:
+            count = self.trainer.model.parameter_count()
+            numbers = f"{error.numbers}; the model has {count:,} parameters, batch_size is {old.training.batch_size}"
+            raise OutOfMemory("there is not enough memory for a step", numbers) from None
+        self._make_smaller(new, f"{error}. Going on in smaller batches, which learn the same")
+
+    def _make_smaller(self, new: RunConfig, why: str) -> None:
+        """Go on under `new`, as an edit that a resumed run makes again."""
+        changes = difference(self.trainer.config, new)
+        self.trainer.edit(new)
+        self._record_edit(changes)
+        told = ", ".join(f"{name} {before} → {after}" for name, (before, after) in changes.items())
+        self.keeper.notice("warning", f"{why}: {told}.")
 
     def _seconds_left(self) -> float | None:
         config, step = self.trainer.config.training, self.trainer.step_count
@@ -259,11 +288,14 @@ class Worker:
         return max(0, config.max_iters - step) * self.step_seconds.value + evaluations * each
 
     def _check_for_end(self) -> None:
-        training = self.trainer.config.training
-        if self.trainer.step_count >= training.max_iters:
-            raise End("max_iters")
-        if self.plan.max_seconds is not None and self.clock.this_session >= self.plan.max_seconds:
-            raise End("max_seconds")
+        if self.trainer.step_count >= self.trainer.config.training.max_iters:
+            reason: EndReason = "max_iters"
+        elif self.plan.max_seconds is not None and self.clock.this_session >= self.plan.max_seconds:
+            reason = "max_seconds"
+        else:
+            return
+        self._settle()
+        raise End(reason)
 
     # Looking: evaluate, sample, save
 
@@ -279,86 +311,68 @@ class Worker:
         return interval != "off" and self.trainer.step_count > 0 and self.trainer.step_count % interval == 0
 
     def _look(self) -> None:
-        """One evaluation with its sample, surprise, milestones and checkpoint; one cut short is made again later."""
+        """One evaluation with its sample, surprise, milestones and checkpoint.
+
+        One cut short by a stop is made again later; one that is to be left out is not.
+        """
         from gpt_tui.core.training import Diverged, Interrupted
 
+        self._settle()
+        self._replay_edits(before_look=True)
         began = time.perf_counter()
         step = self.trainer.step_count
-        self._show_work("evaluating", 0, None)
+        evaluation, is_best, missing = None, False, "evaluation"
+        self.mailbox.skipping = False
+        self.progress.show(EVALUATING, 0, None)
         try:
-            evaluation = self.trainer.evaluate(should_stop=self.mailbox.stopping)
+            evaluation = self.looker.evaluate(None, self._interrupting, partial(self.progress.show, EVALUATING))
             if not math.isfinite(evaluation.val_loss):
                 raise Diverged(step, "validation loss", evaluation.val_loss)
-            is_best = self._record_evaluation(step, evaluation)
-            self._speak(step)
-            self._score_passage(step)
+            is_best, missing = self.looker.record(evaluation), "sample"
+            self.looker.speak(self._interrupting)
+            self.looker.score_passage()
+            missing = ""
         except Interrupted:
-            return
-        self.looked_step = step
-        self._save_after_look(step, is_best)
-        self.eval_seconds.add(time.perf_counter() - began)
+            if self.mailbox.stopping():
+                return
+            self.keeper.notice("info", f"the {missing} of step {step} was left out")
+        except (MemoryError, RuntimeError) as error:
+            self.looker.leave_out(f"the {missing} of step {step}", error)
+        self._keep_look(step, is_best)
+        if not missing:
+            self.eval_seconds.add(time.perf_counter() - began)
         self.desk.show(activity="training", eta=self._seconds_left())
-        if self._target_is_reached(evaluation.val_loss):
+        if evaluation is not None and self._target_is_reached(evaluation.val_loss):
             raise End("target_loss")
 
+    def _keep_look(self, step: int, is_best: bool) -> None:
+        """What was to be seen at this step has been, or is left out: save where that is due."""
+        self.looked_step = step
+        self.mailbox.skipping = False
+        self.desk.show(activity="training")
+        self._save_after_look(step, is_best)
+
     def _save_after_look(self, step: int, is_best: bool) -> None:
-        forked = self.prepared.checkpoint is not None and not self.prepared.resumed and self.last_saved_step < 0
-        # One that is due as well as best outlives a better one: all reasons count.
+        reasons = self._reasons(is_best)
+        if not reasons and time.perf_counter() - self.keeper.last_save > SAFETY_SECONDS:
+            reasons = ["last"]
+        if reasons and self.keeper.last_saved_step != step:
+            self._save(", ".join(reasons))
+
+    def _reasons(self, is_best: bool) -> list[str]:
+        """Why a checkpoint of this step is due: one that is due as well as best outlives a better one."""
+        step = self.trainer.step_count
+        forked = self.prepared.checkpoint is not None and not self.prepared.resumed and self.keeper.last_saved_step < 0
         due = {
             "untrained": step == 0,
             "forked": forked,
             "interval": self._checkpoint_is_due(),
             "best": is_best and step > 0,
         }
-        reasons = [reason for reason, holds in due.items() if holds]
-        if not reasons and time.perf_counter() - self.last_save > SAFETY_SECONDS:
-            reasons = ["last"]
-        if reasons and self.last_saved_step != step:
-            self._save(", ".join(reasons))
+        return [reason for reason, holds in due.items() if holds]
 
     def _target_is_reached(self, val_loss: float) -> bool:
         return self.plan.target_loss is not None and val_loss <= self.plan.target_loss
-
-    def _record_evaluation(self, step: int, evaluation: Evaluation) -> bool:
-        val_loss = evaluation.val_loss
-        is_best = val_loss < self.best or (val_loss == self.best and step == self.best_step)  # one made again
-        if is_best:
-            self.best, self.best_step = val_loss, step
-        self.evaluated_step, self.last_eval = step, evaluation
-        self._emit(
-            Eval(
-                time=self._time(),
-                step=step,
-                train_loss=evaluation.train_loss,
-                val_loss=val_loss,
-                whole_split=evaluation.whole_split,
-                best=is_best,
-            )
-        )
-        for rung, nats in sorted(self.prepared.record.ladder.items(), key=lambda item: -item[1]):
-            if rung not in self.rungs_passed and val_loss < nats:
-                self.rungs_passed.add(rung)
-                self._emit(Milestone(time=self._time(), step=step, rung=rung, val_loss=val_loss))
-        return is_best
-
-    def _speak(self, step: int) -> None:
-        from gpt_tui.core.sampling import default_prompt, sample_text
-        from gpt_tui.core.training import Interrupted
-
-        sampling, tokenizer = self.trainer.config.sampling, self.dataset.tokenizer
-        self._show_work("sampling", 0, sampling.max_new_tokens)
-        text = sample_text(self.trainer.model, tokenizer, sampling, self.mailbox.stopping)
-        if text is None:
-            raise Interrupted
-        prompt = sampling.prompt or default_prompt(tokenizer)
-        self._emit(Sample(time=self._time(), step=step, prompt=prompt, seed=sampling.sample_seed, text=text))
-
-    def _score_passage(self, step: int) -> None:
-        from gpt_tui.core.lens import surprise
-
-        passage = self.prepared.passage
-        nats = passage.per_character(surprise(self.trainer.model, passage.tokens, skip=passage.before))
-        self._emit(Surprise(time=self._time(), step=step, nats=[round(value, 4) for value in nats]))
 
     # Commands
 
@@ -368,6 +382,7 @@ class Worker:
             command = self.mailbox.take(wait=self.paused)
             if command is None:
                 return False
+            self._settle()
             if isinstance(command, Stop):
                 raise End("signal" if command.reason == "signal" else "stopped")
             if isinstance(command, Pause):
@@ -379,6 +394,8 @@ class Worker:
                 self.desk.obeyed("SAVING")
             elif isinstance(command, EditFields):
                 self._edit(command)
+            elif isinstance(command, Lend):
+                self._lend(command)
             elif isinstance(command, SingleStep) and self.paused:
                 self.clock.go()
                 return True
@@ -387,8 +404,8 @@ class Worker:
         if not self.paused:
             self.paused = True
             self.clock.stop()
-            self._emit(Paused(time=self._time(), step=self.trainer.step_count))
-            self._flush()
+            self.keeper.emit(Paused(time=self.keeper.time, step=self.trainer.step_count))
+            self.keeper.flush()
         self.desk.show(state="PAUSED", activity="")
         self.desk.obeyed("PAUSING", "RESUMING")
 
@@ -396,7 +413,7 @@ class Worker:
         if self.paused:
             self.paused = False
             self.clock.go()
-            self._emit(Resumed(time=self._time(), step=self.trainer.step_count))
+            self.keeper.emit(Resumed(time=self.keeper.time, step=self.trainer.step_count))
         self.desk.show(state="TRAINING", activity="training")
         self.desk.obeyed("RESUMING", "PAUSING")
 
@@ -408,14 +425,47 @@ class Worker:
                 self.dataset.tokenizer.encode(new.sampling.prompt, field="prompt")
             self.trainer.edit(new)
         except GptTuiError as error:
-            self._notice("error", str(error))
+            self.keeper.notice("error", str(error))
             return
-        if changes := difference(old, new):
+        stay = insisted(self.prepared.history.pending_edits, new, command.values)
+        if changes := {**stay, **difference(old, new)}:
             self._record_edit(changes)
 
+    def _stopping(self) -> bool:
+        """What is asked while the disk is waited for."""
+        self._attend()
+        return self.mailbox.stopping()
+
+    def _interrupting(self) -> bool:
+        """What an evaluation asks between its batches, and a sample between its tokens."""
+        self._attend()
+        return self.mailbox.interrupting()
+
+    def _leaving(self) -> bool:
+        """What the last evaluation asks between its batches."""
+        self._attend()
+        return self.mailbox.leaving() or self.mailbox.skipping
+
+    def _attend(self) -> None:
+        """What is due during work that leaves the weights as they are: lend them, and write down what happened."""
+        for command in self.mailbox.lends():
+            self._lend(command)
+        if self.keeper.flush_is_due:
+            self.keeper.flush()
+
+    def _lend(self, command: Lend) -> None:
+        if not command.reply.set_running_or_notify_cancel():
+            return
+        try:
+            weights = {name: t.detach().to("cpu", copy=True) for name, t in self.trainer.model.state_dict().items()}
+            command.reply.set_result(Lent(self.trainer.step_count, self.trainer.config, weights))
+        except Exception as error:  # noqa: BLE001 - a copy for which there is no memory is the asker's trouble
+            command.reply.set_exception(error)
+
     def _record_edit(self, changes: dict[str, tuple[Any, Any]]) -> None:
-        edit = Edit(time=self._time(), step=self.trainer.step_count, changes=changes)
-        self._emit(edit)
+        edit = Edit(time=self.keeper.time, step=self.trainer.step_count, changes=changes)
+        self.keeper.emit(edit)
+        self.keeper.flush()  # what a person did shall not be lost with the second that follows it
         self.prepared.history.apply(edit)
         self._show_config()
 
@@ -430,145 +480,203 @@ class Worker:
             dtype=trainer.dtype,
         )
 
-    def _replay_edits(self) -> None:
-        """Make again the edits that followed the checkpoint, each at its own step, as exact resume demands."""
-        pending = self.prepared.history.pending_edits
+    def _replay_edits(self, *, before_look: bool = False) -> None:
+        """Make again the edits that followed the checkpoint, each at its own step, as exact resume demands.
+
+        before_look: only those that the evaluation of this step is to be made under.
+        """
+        history = self.prepared.history
+        pending = history.pending_edits
         while pending and pending[0].step <= self.trainer.step_count:
-            old = self.trainer.config
-            self.trainer.edit(live_changes(old, {name: new for name, (_, new) in pending[0].changes.items()}))
-            if changes := difference(old, self.trainer.config):
-                self._record_edit(changes)
-            else:
-                pending.pop(0)
-            pending = self.prepared.history.pending_edits
+            if before_look and pending[0].step == self.trainer.step_count and not history.precedes_look(pending[0]):
+                return
+            self._settle()
+            self._make_again(pending[0])
+            pending = history.pending_edits
+
+    def _make_again(self, edit: Edit) -> None:
+        old = self.trainer.config
+        try:
+            self.trainer.edit(live_changes(old, {name: new for name, (_, new) in edit.changes.items()}))
+        except GptTuiError as error:  # something else was edited meanwhile that does not go with it
+            self.keeper.notice("warning", f"What was edited at step {edit.step} could not be edited again: {error}")
+            self._record_edit({name: (old.get(name), old.get(name)) for name in edit.changes})
+            return
+        if changes := difference(old, self.trainer.config):
+            self._record_edit(changes)
+        else:
+            self.prepared.history.pending_edits.pop(0)
 
     # Keeping
 
-    def _save(self, reason: str) -> bool:
-        """A checkpoint now; whether it was saved. A disk that takes none is told, and training goes on.
-
-        Raises Diverged for weights that are not worth keeping.
-        """
-        self._show_work("saving", 0, None)
-        trainer, step = self.trainer, self.trainer.step_count
+    def _save(self, reason: str, *, quietly: bool = False) -> bool:
+        """A checkpoint now; whether it was saved. Raises Diverged for weights that are not worth keeping."""
+        self._settle()
+        trainer = self.trainer
         trainer.check_weights()
         saved = trainer.state_dict()
-        place: dict[str, Any] = {
+        saved["state"] |= {
             "seconds": self.clock.seconds,
             "edits": len(self.prepared.history.edits),
             "looked": self.looked_step,
             "config": trainer.config.sections(),
+            "machine": machine_of(trainer),
         }
-        self._flush()
         try:
-            path = self.writer.save_checkpoint(
-                step, saved["model"], saved["trainer"], {**saved["state"], **place}, reason
-            )
-        except (GptTuiError, OSError) as error:
-            self._notice("error", f"The checkpoint of step {step} could not be saved: {error}")
-            return False
+            if not self.keeper.save(trainer.step_count, saved, reason, quietly=quietly):
+                return False
         finally:
             self.desk.show(activity="" if self.paused else "training")
-        self.last_save, self.last_saved_step = time.perf_counter(), step
-        self._emit(Checkpoint(time=self._time(), step=step, path=str(path), reason=reason))
-        self._flush()
-        try:
-            self.writer.prune(keep={self.best_step})
-        except (GptTuiError, OSError) as error:
-            self._notice("warning", f"An older checkpoint could not be removed: {error}")
+        newest = trainer.config.training.keep_checkpoints
+        self.keeper.prune(self.looker.best_step, None if newest == "off" else newest)
         return True
-
-    def _flush(self) -> None:
-        self.last_flush = time.perf_counter()
-        try:
-            self.writer.flush()
-            self.log_broken = False
-        except (GptTuiError, OSError) as error:
-            if not self.log_broken:  # told once, not once a second
-                self.log_broken = True
-                self.desk.publish(Notice(time=self._time(), level="error", text=f"The log cannot be written: {error}"))
-
-    def _emit(self, event: AnyEvent) -> None:
-        self.writer.append(event)
-        self.desk.publish(event)
-
-    def _notice(self, level: Any, text: str) -> None:
-        self._emit(Notice(time=self._time(), level=level, text=text))
-
-    def _time(self) -> float:
-        return round(self.clock.seconds, 4)
-
-    def _show_work(self, activity: str, done: int, total: int | None) -> None:
-        self.desk.show(activity=activity, done=done, total=total)
 
     # The end
 
-    def _end(self, reason: EndReason) -> Outcome:
-        """Save first, then judge: nothing that takes long stands between a stop and a checkpoint."""
+    def _is_saved(self, reason: EndReason) -> bool:
+        """Save first, then judge: nothing that takes long stands between a stop and a checkpoint.
+
+        Where that fails, and somebody is there who can make room, the weights wait until a save is asked for again.
+        False where the run is to go on instead. Raises Unsaved where nobody is, or a signal wants the program gone.
+        """
         self.clock.go()
+        step, looker = self.trainer.step_count, self.looker
+        is_best = step == looker.best_step == looker.evaluated_step
+        reasons = ", ".join([*self._reasons(is_best), "signal" if reason == "signal" else "last"])
+        while self.keeper.last_saved_step != step and not self._save(reasons, quietly=True):
+            if not self.plan.attended or self.mailbox.leaving():
+                raise Unsaved(step, self.keeper.why_unsaved, self._hint_unsaved())
+            told = f"Step {step} could not be saved and waits in memory; w tries again: {self.keeper.why_unsaved}"
+            self.keeper.notice("error", told)
+            if not self._ask_again():
+                return False
+        return True
+
+    def _hint_unsaved(self) -> str:
+        if (saved := self.keeper.last_saved_step) < 0:
+            return "Mend that, then begin it again: nothing of it was saved."
+        line = going_on("--resume", self.writer.run.path, headless=not self.plan.attended)
+        return f"Mend that, then {line} goes on from step {saved}, the last that was saved."
+
+    def _ask_again(self) -> bool:
+        """Wait until a save is asked for again; False where training is to go on instead."""
+        self.mailbox.forgive_stop()
+        self.desk.obeyed("STOPPING", "SAVING")
+        self.clock.stop()
+        self.paused = True
+        self.desk.show(state="PAUSED")
+        self.progress.show(UNSAVED, 0, None)
+        while True:
+            command = self.mailbox.take(wait=True)
+            if isinstance(command, Save | Stop):
+                self.paused = False
+                self.clock.go()
+                self.desk.show(state="TRAINING")
+                return True
+            if isinstance(command, Resume):
+                self._resume()
+                return False
+            if isinstance(command, EditFields):
+                self._edit(command)
+            elif isinstance(command, Lend):
+                self._lend(command)
+            elif isinstance(command, Pause):
+                self.desk.obeyed("PAUSING")
+
+    def _end(self, reason: EndReason) -> Outcome:
         step = self.trainer.step_count
-        if self.last_saved_step != step and not self._save("signal" if reason == "signal" else "last"):
-            raise GptTuiError(f"the run came to its end at step {step}, but its last checkpoint could not be saved")
         evaluation = self._last_evaluation(reason)
         if evaluation is None and self.mailbox.leaving():
             reason = "signal"
-        elif reason == "max_seconds" and self.last_eval and self._target_is_reached(self.last_eval.val_loss):
+        elif reason == "max_seconds" and self.looker.last and self._target_is_reached(self.looker.last.val_loss):
             reason = "target_loss"
         finished = Finished(
-            time=self._time(),
+            time=self.keeper.time,
             step=step,
             train_loss=evaluation.train_loss if evaluation else math.nan,
             val_loss=evaluation.val_loss if evaluation else math.nan,
-            best_val_loss=self.best if math.isfinite(self.best) else math.nan,
-            best_step=self.best_step,
-            seconds=self._time(),
+            best_val_loss=self.looker.best if math.isfinite(self.looker.best) else math.nan,
+            best_step=self.looker.best_step,
+            seconds=self.keeper.time,
             reason=reason,
         )
-        self._emit(finished)
-        self._flush()
+        self.keeper.emit(finished)
+        self.keeper.flush()
         state = "FINISHED" if reason in ("max_iters", "target_loss", "max_seconds") else "STOPPED"
         self.desk.show(state=state, activity="", eta=None, seconds=self.clock.seconds)
         return Outcome("finished", event=finished)
 
     def _last_evaluation(self, reason: EndReason) -> Evaluation | None:
-        """The losses on the whole split; None after a signal, which wants the program gone, or cut short by one."""
+        """The losses on the whole split; None after a signal, which wants the program gone, or left out."""
         from gpt_tui.core.training import Interrupted
 
-        step, last = self.trainer.step_count, self.last_eval
-        if last is not None and last.whole_split and self.evaluated_step == step:
+        step, last = self.trainer.step_count, self.looker.last
+        if last is not None and last.whole_split and self.looker.evaluated_step == step:
             return last
         if reason == "signal":
             return None
-        self._show_work("evaluating on the whole validation split", 0, None)
+        whole = partial(self.progress.show, LAST_EVALUATION)
+        whole(0, None)
+        self.mailbox.skipping = False
         try:
-            if self.evaluated_step != step:
-                self._record_evaluation(step, self.trainer.evaluate(should_stop=self.mailbox.leaving))
-            return self.trainer.evaluate(0, should_stop=self.mailbox.leaving)
+            if self.looker.evaluated_step != step:
+                self.looker.record(self.looker.evaluate(None, self._leaving))
+            return self.looker.evaluate(0, self._leaving, whole)
         except Interrupted:
+            if not self.mailbox.leaving():
+                self.keeper.notice("info", "the evaluation on the whole validation split was left out")
+            return None
+        except (MemoryError, RuntimeError) as error:
+            self.looker.leave_out("the last evaluation", error)
             return None
 
     def _fail(self, error: Exception) -> Outcome:
         from gpt_tui.core.training import Diverged
 
         details = traceback.format_exc()
+        with suppress(GptTuiError, RuntimeError):  # it may be what failed
+            self._settle()
         step = self.trainer.step_count
+        told = _as_error(error)
         if isinstance(error, Diverged):
-            rate = f"{self.trainer.config.optimizer.learning_rate / 2:g}"
-            hint = DIVERGED_HINT.format(run=self.run_name, rate=rate)
-            failed = Failed(time=self._time(), step=step, reason="diverged", error=str(error), hint=hint)
+            failed = Failed(time=self.keeper.time, step=step, reason="diverged", error=str(error), hint=self._advice())
         else:
-            told = _as_error(error)
-            hint = _hint(error)
-            failed = Failed(time=self._time(), step=step, reason="error", error=str(told), hint=hint)
-        self._emit(failed)
-        self._flush()
+            if isinstance(error, OutOfMemory):  # of a step, which has changed nothing
+                self._save_last()
+            failed = Failed(time=self.keeper.time, step=step, reason="error", error=str(told), hint=_hint(told))
+        self.keeper.emit(failed)
+        with suppress(RunIsHeld):
+            self.keeper.flush()
         self.desk.show(state="FAILED", activity="", eta=None)
-        unforeseen = None if isinstance(error, GptTuiError) else details
-        return Outcome("failed", event=failed, error=_as_error(error), traceback=unforeseen)
+        unforeseen = None if isinstance(told, OutOfMemory) or told is error else details
+        return Outcome("failed", event=failed, error=told, traceback=unforeseen)
+
+    def _save_last(self) -> None:
+        from gpt_tui.core.training import Diverged
+
+        try:
+            if self.keeper.last_saved_step != self.trainer.step_count:
+                self._save("last")
+        except (Diverged, MemoryError, RuntimeError) as error:
+            self.keeper.notice("error", f"The last checkpoint could not be saved: {error}")
+
+    def _advice(self) -> str:
+        """What to do about the numbers, by what the whole log tells; by what is known here where it cannot be read."""
+        try:
+            self.keeper.flush()
+            history = self.writer.run.history()
+        except GptTuiError:
+            history = self.prepared.history
+        return advice(
+            history, self.trainer.config, self.trainer.dtype, self.writer.run.path, headless=not self.plan.attended
+        )
 
 
 def _as_error(error: Exception) -> GptTuiError:
-    return error if isinstance(error, GptTuiError) else GptTuiError(f"{type(error).__name__}: {error}")
+    if isinstance(error, GptTuiError):
+        return error
+    memory = shortage(error, "there is not enough memory", "cpu")
+    return memory or GptTuiError(f"{type(error).__name__}: {error}")
 
 
 def _promise(device: str, config: RunConfig) -> str | None:
@@ -583,8 +691,15 @@ def _promise(device: str, config: RunConfig) -> str | None:
 
 
 def _hint(error: Exception) -> str:
-    if isinstance(error, MemoryError) or "out of memory" in str(error).lower():
-        return "Lower batch_size and raise gradient_accumulation_steps by as much; the result is the same."
+    if isinstance(error, OutOfMemory):
+        return (
+            "A new run with a smaller block_size, n_embd or n_layer takes less. This one can be resumed where there is "
+            "more memory, or on another --device: its last checkpoint is whole."
+        )
+    if isinstance(error, Unsaved):
+        return error.hint
+    if isinstance(error, RunIsHeld):
+        return "Nothing is written here any more. gpt-tui open follows what that process does."
     if isinstance(error, GptTuiError):
         return "Mend what it says, then resume the run: its last checkpoint is whole."
     return "This is a defect of gpt-tui, not of the run: its last checkpoint is whole, and it can be resumed."
