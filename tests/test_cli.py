@@ -115,6 +115,10 @@ def test_the_environment_and_a_file_are_named_where_their_value_is_wrong(tmp_pat
         (["completion", "tcsh"], "must be bash, zsh or fish"),
         (["runs", "rm"], "runs rm: needs RUN…"),
         (["datasets", "show", "/no/such/file"], "nor an existing path"),
+        (["--headless", "--dataset", "~nobody-has-this-name/x"], "dataset = ~nobody-has-this-name/x: cannot be read"),
+        (["runs", "show", "x", "--runs-dir", "~nobody-has-this-name"], "there are no runs in"),
+        (["runs", "export", "x", "--csv", "~nobody-has-this-name/x.csv"], "there is no folder ~nobody-has-this-name"),
+        (["--headless", "--max-iters", "5"], "not be more than max_iters = 5, or it never ends; --warmup-iters 0 does"),
         ([], "needs a terminal"),
     ],
 )
@@ -259,6 +263,25 @@ def test_the_doctor_says_what_is_wrong_and_how_to_mend_it(tmp_path: Path) -> Non
     assert not (tmp_path / "cache").exists()
 
 
+def test_the_doctor_says_where_the_playground_keeps_how_it_was_left(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("no directory")
+    there = tmp_path / "file" / "state"
+    done = run(tmp_path, "doctor", "--json", GPT_TUI_STATE_DIR=str(there))
+    record = json.loads(done.stdout)
+    assert record["playground"] == {"path": str(there), "writable": False}
+    assert any("GPT_TUI_STATE_DIR" in problem for problem in record["problems"])
+
+
+def test_the_doctor_tells_which_chosen_keys_hold_and_headless_passes_them_over(tmp_path: Path) -> None:
+    (tmp_path / "config.toml").write_text('[keys.app]\nstart = "F5"\nstop = "w"\n[training]\nmax_iters = 300\n')
+    record = json.loads(run(tmp_path, "doctor", "--json").stdout)
+    assert record["configuration"]["keys"] == {"app.start": "F5"}
+    assert [problem for problem in record["problems"] if "keys.app.stop" in problem and "app.save" in problem]
+    printed = run(tmp_path, "--print-config")
+    assert printed.returncode == 0
+    assert "max_iters = 300" in printed.stdout
+
+
 # Completion ------------------------------------------------------------------------------------------------------
 
 
@@ -281,7 +304,7 @@ def test_bash_completes_commands_flags_and_values(tmp_path: Path) -> None:
     (tmp_path / "runs" / "my run").mkdir(parents=True)
     (tmp_path / "play.txt").write_text("text")
     assert complete_in_bash(tmp_path, "ru") == {"runs"}
-    assert complete_in_bash(tmp_path, "runs", "") == {"show", "rm", "export"}
+    assert complete_in_bash(tmp_path, "runs", "") == {"show", "verify", "rm", "export"}
     assert complete_in_bash(tmp_path, "runs", "show", "--") == {"--runs-dir", "--json", "--help"}
     assert complete_in_bash(tmp_path, "runs", "rm", "m") == {"my run"}
     assert complete_in_bash(tmp_path, "--headless", "--n-l") == {"--n-layer"}

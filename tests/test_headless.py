@@ -160,6 +160,7 @@ def test_what_only_the_dataset_shows_is_refused_before_anything_is_written(train
 # Going on --------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.soak
 def test_a_resumed_run_goes_on_as_if_it_had_never_stopped(trained: Trained) -> None:
     shutil.copytree(trained.path, trained.path.with_name("half"))
     rest = run(trained.place, "--headless", "--json", "--resume", "half", "--max-iters", "30")
@@ -242,7 +243,10 @@ def wait_for(process: subprocess.Popen[str], kind: str) -> dict[str, Any]:
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no such signals to send")
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP], ids=lambda number: number.name)
+@pytest.mark.parametrize(
+    "number",
+    [pytest.param(signal.SIGTERM, id="SIGTERM"), pytest.param(signal.SIGHUP, id="SIGHUP", marks=pytest.mark.soak)],
+)
 def test_a_signal_saves_the_run_and_names_itself_in_the_status(
     number: signal.Signals, endless: subprocess.Popen[str], trained: Trained
 ) -> None:
@@ -264,6 +268,7 @@ def test_a_signal_saves_the_run_and_names_itself_in_the_status(
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no such signals to send")
+@pytest.mark.soak
 def test_an_interrupt_after_another_signal_leaves_at_once(endless: subprocess.Popen[str]) -> None:
     wait_for(endless, "started")
     endless.send_signal(signal.SIGSTOP)  # so that both arrive before the first can be obeyed
@@ -290,6 +295,7 @@ def test_a_signal_while_the_run_is_prepared_ends_it_with_nothing_written(trained
     assert "saved" in told or "nothing was written" in told
 
 
+@pytest.mark.soak
 def test_a_reader_that_leaves_does_not_stop_the_run(trained: Trained) -> None:
     process = subprocess.Popen(
         command(
@@ -311,6 +317,7 @@ def test_a_reader_that_leaves_does_not_stop_the_run(trained: Trained) -> None:
 
 
 @pytest.mark.skipif(os.name == "nt", reason="there is no pseudo-terminal to watch")
+@pytest.mark.soak
 def test_a_terminal_gets_one_live_line_that_is_gone_at_the_end(trained: Trained) -> None:
     import pty
 

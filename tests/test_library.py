@@ -8,6 +8,8 @@ import sys
 import textwrap
 from pathlib import Path
 
+import pytest
+
 import gpt_tui
 
 
@@ -18,6 +20,7 @@ def ten_lines() -> str:
     return textwrap.dedent(block)
 
 
+@pytest.mark.soak
 def test_the_ten_lines_of_the_guide_train_and_speak(tmp_path: Path) -> None:
     text = tmp_path / "text.txt"
     text.write_text("ROMEO: but soft, what number through yonder window breaks? It is the %d.\n" * 300)

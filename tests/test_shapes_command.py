@@ -293,6 +293,7 @@ def test_a_terminal_is_asked_for_its_width_and_gets_the_parts_in_bold(tmp_path: 
 # With runs -------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.soak
 def test_a_run_that_was_made_here_tells_the_time_and_hears_of_what_has_no_effect(tmp_path: Path) -> None:
     (tmp_path / "text.txt").write_text("abracadabra, " * 400, encoding="utf-8")
     (tmp_path / "given.toml").write_text("[optimizer]\nmin_lr = 0.0001\n[model]\nblock_size = 8\n")

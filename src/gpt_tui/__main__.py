@@ -1,8 +1,6 @@
 """`python -m gpt_tui`."""
 
-import sys
-
-from gpt_tui.cli import main
+from gpt_tui.cli import program
 
 if __name__ == "__main__":
-    sys.exit(main())
+    program()

@@ -14,6 +14,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, BinaryIO, Literal, TextIO
 
+from gpt_tui.core.errors import show_size as show_size
 from gpt_tui.core.errors import visible
 
 PLAIN_WIDTH = 80  # of text that is wrapped for a pipe or a file
@@ -222,17 +223,10 @@ def wrap(text: str, width: int, indent: str = "") -> str:
     )
 
 
-def show_size(size: float) -> str:
-    """Bytes as a person reads them: 812 B, 6.9 MB."""
-    for unit in ("B", "kB", "MB", "GB"):
-        if size < 1000:
-            return f"{size:.0f} B" if unit == "B" else f"{size:.1f} {unit}"
-        size /= 1000
-    return f"{size:.1f} TB"
-
-
 def show_count(number: float) -> str:
-    """A number of things, shortened from a thousand on: 950, 42.1k, 1.12M, 3.4G."""
+    """A number of things, shortened from a thousand on: 950, 42.1k, 1.12M, 3.4G; beyond all letters 1.0e+30."""
+    if number >= 9.995e20:
+        return f"{number:.1e}"
     for size, letter in ((1e18, "E"), (1e15, "P"), (1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")):
         if number >= size * 0.9995:
             scaled = number / size

@@ -17,13 +17,16 @@ from gpt_tui.console import Console, show_duration, show_loss, show_size
 from gpt_tui.core.config import show_float
 from gpt_tui.core.errors import Refusal
 from gpt_tui.core.events import AnyEvent, Eval, Event, Failed, Finished
-from gpt_tui.core.runs import History
-from gpt_tui.core.session import Plan, Session, Snapshot, Stop
+from gpt_tui.core.runs import History, going_on
+from gpt_tui.core.session import SAVING, Patience, Plan, Session, Snapshot, Stop
 from gpt_tui.crash import report_traceback
 
 FINISHED, FAILED, WRONG_REQUEST, DIVERGED, TARGET_MISSED = 0, 1, 2, 3, 4
+BEFORE_A_RUN = "gpt-tui: stopped before the run had begun; nothing was written"
 SIGNALLED = 128  # and the signal's number, as shells count it
 
+# For a step that is being taken: less than the 30 s after which a scheduler (Kubernetes, Slurm) kills, telling nobody.
+STEP_SECONDS = 25.0
 _LOOK_SECONDS = 0.05  # between two looks at what has happened
 _LIVE_SECONDS = 0.2  # between two drawings of the live line
 _LINE_SECONDS = 10.0  # between two lines where there is no live one
@@ -34,16 +37,38 @@ def train(plan: Plan, console: Console, *, as_json: bool = False) -> int:
     session = Session(plan)
     reader = session.subscribe()
     reporter = Reporter(console, as_json=as_json)
+    patience: Patience | None = None
     with Signals(session) as signals:
         session.start()
         while not session.join(_LOOK_SECONDS):
             if signals.unannounced():
-                console.warn("stopping: the run is being saved (ctrl+c again leaves at once)")
+                saved = "" if session.snapshot.state == "PREPARING" else ": the run is being saved"
+                console.warn(f"stopping{saved} (ctrl+c again leaves at once)")
+                patience = Patience(session, STEP_SECONDS)
+            if patience is not None and patience.is_over():
+                reporter.tell(reader.drain())
+                return _leave_unsaved(session, reporter, SIGNALLED + (signals.received or signal.SIGINT))
             reporter.tell(reader.drain())
             reporter.progress(session.snapshot)
         reporter.tell(reader.drain())
         console.finish()
         return _conclude(session, reporter, signals.received, plan.target_loss)
+
+
+def _leave_unsaved(session: Session, reporter: Reporter, status: int) -> int:
+    """Go although the worker is deep in something; what it saved last is what remains."""
+    console, snapshot, kept = reporter.console, session.snapshot, reporter.history.course.values()
+    console.finish()
+    deep_in = "saving, for which the disk takes" if snapshot.activity == SAVING else "a step that takes"
+    left = f"gpt-tui: left in the midst of {deep_in} too long to wait for"
+    if snapshot.run_path is None:
+        console.warn(BEFORE_A_RUN)
+    elif kept:
+        resume = going_on("--resume", snapshot.run_path, headless=True)
+        console.warn(f"{left}; {resume} goes on from step {max(kept)}, the last that was saved")
+    else:
+        console.warn(f"{left}; nothing had been saved")
+    return status
 
 
 def _conclude(session: Session, reporter: Reporter, received: int | None, target: float | None) -> int:
@@ -55,7 +80,7 @@ def _conclude(session: Session, reporter: Reporter, received: int | None, target
         reporter.result(outcome.event, session.snapshot)
         return _status(outcome.event, received, target, console)
     if outcome.kind == "cancelled":
-        console.warn("gpt-tui: stopped before the run had begun; nothing was written")
+        console.warn(BEFORE_A_RUN)
         return SIGNALLED + (received or signal.SIGINT)
     if outcome.kind == "refused" and isinstance(outcome.error, Refusal):
         for fault in outcome.error.faults:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import atexit
+import os
 import sys
+import threading
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from gpt_tui import __version__
 from gpt_tui.console import Console
@@ -13,6 +16,17 @@ if TYPE_CHECKING:
     from gpt_tui.cli.arguments import Arguments
 
 SUCCESS, FAILURE, WRONG_REQUEST, INTERRUPTED = 0, 1, 2, 130
+
+
+def program() -> NoReturn:
+    """The whole process: run the program with its arguments, and end."""
+    status = main()
+    if threading.active_count() > 1:
+        # Somebody still reads or speaks, all of which may be cut off. When the interpreter is taken down beside it,
+        # its thread is unwound through compiled code (torch's, pydantic's), which aborts the process.
+        atexit._run_exitfuncs()  # temporary folders go all the same
+        os._exit(status)
+    sys.exit(status)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -14,9 +14,9 @@ from typing import Literal
 
 from gpt_tui.core.config import FIELDS, FieldSpec
 from gpt_tui.core.errors import Fault, did_you_mean
-from gpt_tui.core.presets import PRESETS
+from gpt_tui.core.presets import PresetShelf
 
-Completes = Literal["", "file", "directory", "run", "dataset"]
+Completes = Literal["", "file", "directory", "run", "dataset", "preset"]
 SHELLS = ("bash", "zsh", "fish")
 
 
@@ -84,7 +84,7 @@ RUNS_DIR = Option(
     "runs-dir", "Where runs are kept (default: GPT_TUI_RUNS_DIR, or the user's data directory).", "DIR", (), "directory"
 )
 JSON = Option("json", "Print JSON.")
-PRESET = Option("preset", "Start from a named set of fields (see `gpt-tui presets`).", "NAME", tuple(PRESETS))
+PRESET = Option("preset", "Start from a named set of fields (see `gpt-tui presets`).", "NAME", (), "preset")
 CONFIG = Option("config", "Read fields from a TOML file.", "FILE", (), "file")
 RUN_HELP = "a path, a run's name, a part of it that only one run has, or `latest`"
 
@@ -105,6 +105,11 @@ MAIN = Command(
         Option("max-seconds", "With --headless: stop after so many seconds of work.", "X"),
         Option("print-config", "Print the configuration as TOML, with where each value came from, and leave."),
         Option("ascii", "Playground without braille and box drawing."),
+        Option(
+            "serve", "The playground in a browser (needs the extra web); on this machine alone, unless --host says."
+        ),
+        Option("host", "With --serve: the address to listen on (default: 127.0.0.1).", "ADDRESS"),
+        Option("port", "With --serve: the port to listen on (default: 8000; 0 takes one that is free).", "N"),
         Option("version", "Print the version."),
         HELP,
         *_field_options(FIELDS),
@@ -136,6 +141,12 @@ COMMANDS: dict[str, Command] = {
             "RUN", 1, 1, (), "run",
         ),
         Command(
+            "runs verify", "Check every file of runs: checksums, logs, versions.", (RUNS_DIR, JSON, HELP),
+            "[RUN…]", 0, None, (), "run",
+            "Without RUN all are checked, also what cannot be opened. Nothing is written. A run that trains may be "
+            "checked too. Exit status: 0 all whole, 1 something is damaged, 2 the request was wrong.",
+        ),
+        Command(
             "runs rm", "Delete runs.", (RUNS_DIR, HELP), "RUN…", 1, None, (), "run",
             "Nothing is asked. All names are checked before the first run is deleted; none may be of one that trains.",
         ),
@@ -150,7 +161,12 @@ COMMANDS: dict[str, Command] = {
             "RUN", 1, 1, (), "run",
             "At least one of --csv and --svg. A file that exists is replaced as a whole.",
         ),
-        Command("presets", "List the presets and where their figures come from.", (JSON, HELP)),
+        Command(
+            "presets", "List the presets and where their figures come from, and those of your own.", (JSON, HELP),
+            notes="A preset of your own is a file NAME.toml, as --config takes it, in the folder `presets` beside the "
+            "user's configuration file; P in the playground's Setup makes one. It may say in a line, summary = "
+            '"…", what it is for.',
+        ),
         Command("datasets", "List the datasets.", (JSON, HELP)),
         Command(
             "datasets show", "Explain what a model will read: vocabulary, encoding, a batch, the entropy ladder.",
@@ -328,7 +344,7 @@ def _surplus(command: Command, word: str) -> Fault:
     known = below(command)
     if word in known:
         return Fault(word, None, "a command comes before its options")
-    if word in PRESETS and command.option("preset"):
+    if command.option("preset") and word in PresetShelf().names():
         return Fault(word, None, f"is a preset: did you mean --preset {word}?")
     if command.takes or not known:
         return Fault(word, None, f"is one argument too many for gpt-tui {command.name}")

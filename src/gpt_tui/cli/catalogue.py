@@ -6,11 +6,14 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from itertools import groupby
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gpt_tui.cli.arguments import Arguments
-from gpt_tui.console import Console, Output, show_size, wrap
+from gpt_tui.console import Console, Output, one_line, show_size, wrap
 from gpt_tui.core.errors import Refusal
+
+if TYPE_CHECKING:
+    from gpt_tui.core.presets import BrokenPreset
 
 
 def run(arguments: Arguments, console: Console) -> int:
@@ -23,9 +26,10 @@ def run(arguments: Arguments, console: Console) -> int:
 
 
 def presets(arguments: Arguments, console: Console) -> None:
-    from gpt_tui.core.presets import PRESETS
+    from gpt_tui.core.presets import PRESETS, PresetShelf
     from gpt_tui.core.shapes import parameters
 
+    own, broken = PresetShelf().own()
     described = [
         {
             "name": preset.name,
@@ -35,16 +39,20 @@ def presets(arguments: Arguments, console: Console) -> None:
             "parameters": parameters(preset.config().model, preset.vocab_size),
             "config": preset.config().sections(),
         }
-        for preset in PRESETS.values()
+        for preset in (*PRESETS.values(), *own)
     ]
     if "json" in arguments:
         console.json_line(json.dumps(described))
+        for fault in (fault for preset in broken for fault in preset.faults):
+            console.warn(f"gpt-tui: {fault}")
         return
-    console.layout(_preset_table(described, console.out))
+    parts = [_preset_table(described, console.out)]
+    parts += [_broken(preset, console.out) for preset in broken]
+    console.layout("\n\n".join(parts))
 
 
 def _preset_table(described: Sequence[Mapping[str, Any]], output: Output) -> str:
-    """A line a preset: name, parameters, summary; those of one source above it."""
+    """A line a preset: name, parameters, summary; what they come from below those of one source."""
     names = max(len(preset["name"]) for preset in described)
     counts = max(len(f"{preset['parameters']:,}") for preset in described)
     column = names + counts + 3
@@ -57,8 +65,14 @@ def _preset_table(described: Sequence[Mapping[str, Any]], output: Output) -> str
             + wrap(preset["summary"], output.prose_width, " " * column)[column:]
             for preset in group
         ]
-        parts.append("\n".join([*lines, wrap(f"from {source}", output.prose_width, "    ")]))
+        whence = "your " if source.startswith("own, ") else "from "
+        parts.append("\n".join([*lines, wrap(whence + source, output.prose_width, "    ")]))
     return title + "\n" + "\n\n".join(parts)
+
+
+def _broken(preset: BrokenPreset, output: Output) -> str:
+    faults = (wrap(str(fault), output.prose_width, "    ") for fault in preset.faults)
+    return "\n".join([output.bold(one_line(preset.name)) + " is broken and cannot be used", *faults])
 
 
 def datasets(arguments: Arguments, console: Console) -> None:

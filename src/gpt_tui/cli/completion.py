@@ -7,8 +7,10 @@ from collections.abc import Iterable
 
 from gpt_tui.cli.arguments import COMMANDS, SHELLS, Arguments, Command, Completes, below
 from gpt_tui.console import Console
+from gpt_tui.core.config import user_config_path
 from gpt_tui.core.data import DATASET_NAMES
 from gpt_tui.core.errors import Fault, Refusal, did_you_mean
+from gpt_tui.core.presets import PRESETS
 
 
 def run(arguments: Arguments, console: Console) -> int:
@@ -22,30 +24,41 @@ def run(arguments: Arguments, console: Console) -> int:
         raise Refusal(faults)
     from gpt_tui.core.runs import default_runs_dir
 
-    console.data(script(shell, str(default_runs_dir())), end="")
+    console.data(script(shell, str(default_runs_dir()), str(user_config_path())), end="")
     return 0
 
 
-def script(shell: str, runs_dir: str) -> str:
-    """The completion script for `shell`. Run names are the folders of `runs_dir`, or of GPT_TUI_RUNS_DIR if set."""
+def script(shell: str, runs_dir: str, config: str) -> str:
+    """The completion script for `shell`.
+
+    Run names are the folders of `runs_dir`, or of GPT_TUI_RUNS_DIR if set; presets of one's own are the files of
+    `presets` beside the user's configuration file, `config`, or the one that GPT_TUI_CONFIG names.
+    """
     if shell == "fish":
-        return _fish(runs_dir)
+        return _fish(runs_dir, config)
     if shell == "zsh":
-        return "autoload -U +X bashcompinit && bashcompinit\n" + _bash(runs_dir)
-    return _bash(runs_dir)
+        return "autoload -U +X bashcompinit && bashcompinit\n" + _bash(runs_dir, config)
+    return _bash(runs_dir, config)
 
 
 # bash ------------------------------------------------------------------------------------------------------------
 
 
-def _bash(runs_dir: str) -> str:
+def _bash(runs_dir: str, config: str) -> str:
     lines = [
         "_gpt_tui_runs() {",
         "    local folder",
-        f"    for folder in {_bash_runs_dir(runs_dir)}/*/; do",
+        f"    for folder in {_bash_place('GPT_TUI_RUNS_DIR', runs_dir)}/*/; do",
         '        [ -d "$folder" ] && basename "$folder"',
         "    done",
         "    echo latest",
+        "}",
+        "_gpt_tui_presets() {",
+        "    local file",
+        f"    printf '%s\\n' {' '.join(PRESETS)}",
+        f'    for file in "$(dirname {_bash_place("GPT_TUI_CONFIG", config)})"/presets/*.toml; do',
+        '        [ -f "$file" ] && basename "$file" .toml',
+        "    done",
         "}",
         "_gpt_tui() {",
         '    local current="${COMP_WORDS[COMP_CWORD]}" previous="${COMP_WORDS[COMP_CWORD-1]}"',
@@ -80,9 +93,9 @@ def _bash(runs_dir: str) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _bash_runs_dir(path: str) -> str:
+def _bash_place(variable: str, path: str) -> str:
     safe = re.sub(r'([\\"$`])', r"\\\1", path)
-    return f'"${{GPT_TUI_RUNS_DIR:-{safe}}}"'
+    return f'"${{{variable}:-{safe}}}"'
 
 
 def _before(name: str) -> str:
@@ -108,6 +121,8 @@ def _bash_words(command: Command) -> Iterable[str]:
 def _bash_offer(words: Iterable[str], completes: Completes) -> str:
     if completes == "run":
         return 'words="$(_gpt_tui_runs)"'
+    if completes == "preset":
+        return 'words="$(_gpt_tui_presets)"'
     if completes == "dataset":
         return f"words={_bash_list(DATASET_NAMES)} paths=-f"
     paths = {"file": " paths=-f", "directory": " paths=-d"}.get(completes, "")
@@ -121,12 +136,18 @@ def _bash_list(words: Iterable[str]) -> str:
 # fish ------------------------------------------------------------------------------------------------------------
 
 
-def _fish(runs_dir: str) -> str:
+def _fish(runs_dir: str, config: str) -> str:
     lines = [
         "function __gpt_tui_runs",
         f"    set -l folder {_fish_quoted(runs_dir)}",
         "    set -q GPT_TUI_RUNS_DIR; and set folder $GPT_TUI_RUNS_DIR",
         "    for run in $folder/*/; basename $run; end; echo latest",
+        "end",
+        "function __gpt_tui_presets",
+        f"    set -l config {_fish_quoted(config)}",
+        "    set -q GPT_TUI_CONFIG; and set config $GPT_TUI_CONFIG",
+        f"    string join \\n {' '.join(PRESETS)}",
+        "    for file in (dirname $config)/presets/*.toml; basename $file .toml; end",
         "end",
         "function __gpt_tui_is",
         "    # whether the command line is at this command: its words, and none of a command below it",
@@ -157,6 +178,8 @@ def _fish_offer(words: Iterable[str], completes: Completes) -> str:
     offered = list(words)
     if completes == "run":
         offered.append("(__gpt_tui_runs)")
+    elif completes == "preset":
+        offered.append("(__gpt_tui_presets)")
     elif completes == "dataset":
         offered += [*DATASET_NAMES, "(__fish_complete_path (commandline -ct))"]
     elif completes == "file":

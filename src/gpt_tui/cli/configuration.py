@@ -10,8 +10,10 @@ from pathlib import Path
 from gpt_tui.cli.arguments import Arguments
 from gpt_tui.console import Console, one_line
 from gpt_tui.core.config import (
+    ENVIRONMENT,
     FIELDS,
     SECTIONS,
+    USER_CONFIGURATION,
     Layer,
     Resolved,
     environment_layer,
@@ -22,10 +24,10 @@ from gpt_tui.core.config import (
     user_config_path,
 )
 from gpt_tui.core.errors import Fault, Refusal, shorten
-from gpt_tui.core.presets import find_preset
+from gpt_tui.core.files import expanded
+from gpt_tui.core.presets import PresetShelf
 
 FLAG = "flag"
-ENVIRONMENT = "environment"
 _CONFIG = "--config "  # and the path
 
 
@@ -38,9 +40,9 @@ def read_layers(arguments: Arguments) -> list[Layer]:
     continues = "resume" in arguments or "fork" in arguments
     preset, config, mine = arguments.get("preset"), arguments.get("config"), user_config_path()
     if not continues and mine.exists():
-        sources.append(lambda: read_toml(mine, f"user configuration {mine}"))
+        sources.append(lambda: read_toml(mine, f"{USER_CONFIGURATION} {mine}", keys=True))
     if preset is not None:
-        sources.append(lambda: find_preset(preset).layer())
+        sources.append(lambda: PresetShelf().find(preset).layer())
     if config is not None:
         sources.append(lambda: read_toml(Path(config), _CONFIG + config))
     if not continues:
@@ -75,12 +77,19 @@ def dataset_faults(layers: list[Layer]) -> tuple[Fault, ...]:
         return ()
     from gpt_tui.core.data import DATASET_NAMES, STANDARD_INPUT, load_dataset
 
-    if name not in (*DATASET_NAMES, STANDARD_INPUT) and not Path(name).expanduser().exists():
+    if name not in (*DATASET_NAMES, STANDARD_INPUT) and not _is_there(expanded(name)):
         try:
             load_dataset(name)
         except Refusal as refusal:
             return refusal.faults
     return ()
+
+
+def _is_there(path: Path) -> bool:
+    try:
+        return path.exists()
+    except OSError:  # in a folder that may not be looked into
+        return False
 
 
 # What has no effect ----------------------------------------------------------------------------------------------

@@ -16,7 +16,9 @@ from gpt_tui.cli.arguments import Arguments
 from gpt_tui.cli.training import find_runs_dir
 from gpt_tui.console import Console, one_line, show_size, wrap
 from gpt_tui.core.config import environment_layer, read_toml, resolve, user_config_path
-from gpt_tui.core.errors import GptTuiError, Refusal
+from gpt_tui.core.errors import Fault, GptTuiError, Refusal
+from gpt_tui.tui.keymap import load as keymap_of
+from gpt_tui.tui.preferences import state_dir
 
 _LEAST_FREE = 500_000_000  # bytes: a handful of checkpoints and a dataset
 _LEAST_SIZE = (60, 16)  # of a terminal, columns and lines, that the playground needs
@@ -38,9 +40,11 @@ def run(arguments: Arguments, console: Console) -> int:
     console.live("looking at this machine")
     findings = Findings()
     _look_at_machine(findings)
+    _look_at_extras(findings)
     _look_at_runs(findings, runs_dir)
     _look_at_cache(findings)
     _look_at_configuration(findings)
+    _look_at_playground(findings)
     _look_at_terminal(findings, console)
     if "json" in arguments:
         console.json_line(json.dumps({**findings.facts, "problems": findings.problems}))
@@ -59,6 +63,24 @@ def _look_at_machine(findings: Findings) -> None:
         findings.problems.append(
             f"torch cannot be used ({error}). Install it again: pip install --force-reinstall torch"
         )
+
+
+def _look_at_extras(findings: Findings) -> None:
+    """What may be installed beside the program; that it is not is no problem."""
+    from importlib.metadata import PackageNotFoundError, version
+
+    from gpt_tui.tui.machine import why_no_gpu
+
+    facts = {}
+    for extra, package in (("gpu", "nvidia-ml-py"), ("web", "textual-serve")):
+        try:
+            facts[extra] = f"{package} {version(package)}"
+        except PackageNotFoundError:
+            facts[extra] = f'not installed; {sys.executable} -m pip install "gpt-tui[{extra}]"'
+        else:
+            if extra == "gpu" and (why := why_no_gpu()):
+                facts[extra] += f", but {why}"
+    findings.facts["extras"] = facts
 
 
 def _look_at_runs(findings: Findings, runs_dir: Path) -> None:
@@ -98,14 +120,31 @@ def _look_at_cache(findings: Findings) -> None:
 def _look_at_configuration(findings: Findings) -> None:
     path = user_config_path()
     layers = [environment_layer(os.environ)]
-    facts = {"path": str(path), "exists": path.exists(), "environment": sorted(layers[0].labels.values())}
+    keymap = keymap_of(path)
+    facts = {
+        "path": str(path),
+        "exists": path.exists(),
+        "environment": sorted(layers[0].labels.values()),
+        "keys": keymap.shown,
+    }
     try:
         if path.exists():
-            layers.insert(0, read_toml(path))
+            layers.insert(0, read_toml(path, keys=True))
         resolve(layers)
+        told: tuple[Fault, ...] = ()
     except Refusal as refusal:
-        findings.problems += [f"Configuration: {fault}" for fault in refusal.faults]
+        told = refusal.faults
+        findings.problems += [f"Configuration: {fault}" for fault in told]
+    findings.problems += [f"Keys: {fault}" for fault in keymap.faults if fault not in told]
     findings.facts["configuration"] = facts
+
+
+def _look_at_playground(findings: Findings) -> None:
+    folder = state_dir()
+    findings.facts["playground"] = {
+        "path": str(folder),
+        "writable": _look_at_folder(findings, "state", folder, "GPT_TUI_STATE_DIR"),
+    }
 
 
 def _look_at_terminal(findings: Findings, console: Console) -> None:
@@ -184,7 +223,7 @@ def _line(name: str, value: str, width: int) -> str:
 
 def _show(name: str, value: Any) -> str:
     if isinstance(value, dict):
-        return ", ".join(f"{key} {one_line(str(item))}" for key, item in value.items())
+        return ", ".join(f"{key} {one_line(str(item))}" for key, item in value.items()) or "none"
     if isinstance(value, list):
         return ", ".join(map(str, value)) or "none"
     if isinstance(value, bool):

@@ -41,6 +41,7 @@ def _usage(command: Command, output: Output) -> str:
     lines = [
         "gpt-tui [options]             open the playground",
         "gpt-tui --headless [options]  train from a script",
+        "gpt-tui --serve [options]     open the playground in a browser",
     ]
     return output.bold("Usage: ") + "\n       ".join(lines)
 

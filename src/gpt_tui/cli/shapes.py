@@ -16,7 +16,7 @@ from gpt_tui.core.config import FIELDS, Resolved, RunConfig
 from gpt_tui.core.cost import BYTES, CHARACTERS, Cost, Pace, count_cost
 from gpt_tui.core.device import processor_name, resolve_threads
 from gpt_tui.core.errors import Fault, GptTuiError, Refusal
-from gpt_tui.core.presets import DEFAULT, PRESETS, Preset
+from gpt_tui.core.presets import DEFAULT, Preset, PresetShelf
 from gpt_tui.core.shapes import Walk, walk
 
 _MOST_VOCABULARY = 10_000_000
@@ -51,7 +51,7 @@ def run(arguments: Arguments, console: Console) -> int:
     given = arguments.count("vocab-size", 0, _MOST_VOCABULARY)
     resolved = _resolve(arguments)
     config = resolved.config
-    preset = PRESETS[arguments.get("preset") or DEFAULT]
+    preset = PresetShelf().find(arguments.get("preset") or DEFAULT)
     vocabulary = Vocabulary(given, "as --vocab-size says") if given else _find_vocabulary(config, preset, console)
     cores = resolve_threads("auto")
     pace = _find_pace(runs_dir, config, vocabulary.size, cores, console)

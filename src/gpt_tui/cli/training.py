@@ -9,11 +9,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
+from gpt_tui.cli import serve
 from gpt_tui.cli.arguments import Arguments
 from gpt_tui.cli.configuration import dataset_faults, read_layers, settle, show_config, warn_of_idle_fields
 from gpt_tui.console import Console
 from gpt_tui.core.config import FIELDS, FieldSpec, Layer, Resolved, difference, find_faults, resolve
 from gpt_tui.core.errors import Fault, GptTuiError, Refusal
+from gpt_tui.core.files import expanded
 
 if TYPE_CHECKING:
     from gpt_tui.core.runs import Run
@@ -35,7 +37,10 @@ class Order:
 def run(arguments: Arguments, console: Console) -> int:
     """Obey `gpt-tui`, `gpt-tui --headless` and `gpt-tui open`. Raises Refusal with everything that is wrong."""
     console.quiet = "quiet" in arguments
+    serve.check(arguments)
     order = read_order(arguments)
+    if "serve" in arguments:
+        return serve.run(arguments, console)
     if "print-config" in arguments:
         console.data(show_config(order.resolved, arguments.field_labels()), end="")
         return 0
@@ -80,11 +85,13 @@ def _play(arguments: Arguments, order: Order, console: Console) -> int:
         edits=order.edits,
         ascii="ascii" in arguments,
     )
-    if not (sys.stdin and sys.stdin.isatty() and sys.stdout and sys.stdout.isatty()):
+    if serve.is_served():
+        serve.draw_in_page()
+    elif not (sys.stdin and sys.stdin.isatty() and sys.stdout and sys.stdout.isatty()):
         raise Refusal.one(
             "the playground", None, "needs a terminal for its keys and its screen; in a script use --headless"
         )
-    from gpt_tui.tui.app import run_playground
+    from gpt_tui.tui.door import run_playground
 
     return run_playground(request)
 
@@ -167,7 +174,7 @@ def find_runs_dir(arguments: Arguments) -> Path:
     if not given or "\0" in given:
         arguments.faults.append(Fault("--runs-dir", given, "must be the path of a folder"))
         return default_runs_dir()
-    return Path(given).expanduser()
+    return expanded(given)
 
 
 def find_run(spec: str, label: str, runs_dir: Path) -> tuple[Run, int | None]:
