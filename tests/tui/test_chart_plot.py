@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 from itertools import pairwise
 
@@ -12,7 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gpt_tui.tui.widgets.chart import UNITS, Mark, Reference, Series
-from gpt_tui.tui.widgets.chart.plot import Frame, Plan, draw, read_out
+from gpt_tui.tui.widgets.chart.plot import Frame, Plan, draw
+from gpt_tui.tui.widgets.chart.read_out import boxes, read_out
 
 LADDER = (
     Reference("uniform", 4.174),
@@ -134,6 +136,39 @@ def test_every_column_covers_its_data_from_smallest_to_largest_and_no_more_than_
             assert not drawn or min(near) - 1 <= min(drawn) <= max(drawn) <= max(near) + 1
         if not clipped:
             assert_unbroken(dots)
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    runs=st.lists(st.lists(VALUES, min_size=2, max_size=200), min_size=2, max_size=8),
+    size=st.tuples(st.integers(20, 90), st.integers(5, 30)),
+    markers=st.booleans(),
+)
+def test_every_point_of_every_run_has_its_dot_or_its_digit_and_a_cell_its_colour(
+    runs: list[list[float]], size: tuple[int, int], markers: bool
+) -> None:
+    series = [
+        Series(str(i), range(len(run)), run, role=f"run-{i}", marker=str(i) if markers else None, apart=12)
+        for i, run in enumerate(runs, 1)
+    ]
+    frame = draw(Plan(*size, series))
+    if frame.box is None:
+        return
+    dots, signs = dots_of(frame), {"▲", "▼", *(s.marker for s in series if s.marker)}
+    firsts: dict[tuple[int, int], int] = {}  # cell -> the first run with a point there
+    for number, s in enumerate(series, 1):
+        for place in places(frame, s.x.tolist(), s.y.tolist(), False, False):
+            if place is None or not 0 <= place[1] < 4 * frame.box.height:
+                continue
+            column, row = frame.box.left + place[0] // 2, frame.box.top + place[1] // 4
+            assert place[1] in dots[place[0]] or chr(frame.grid.codes[row, column]) in signs
+            firsts.setdefault((column, row), number)
+    for (column, row), number in firsts.items():
+        sign, role = chr(frame.grid.codes[row, column]), frame.grid.role_at(column, row)
+        if sign.isdigit():
+            assert role == f"run-{sign}"
+        elif sign not in signs:  # a line between two points of a run before it may go through the cell too
+            assert int(role.removeprefix("run-")) <= number
 
 
 def test_a_single_spike_survives_a_million_points() -> None:
@@ -327,6 +362,42 @@ def test_the_read_out_on_the_screen_says_the_step_and_the_values_and_leaves_the_
         assert text.count("●") == 1
 
 
+def runs_compared(number: int, name: str = "a-run-with-a-long-name") -> list[Series]:
+    """As many runs, each somewhat above the one before."""
+    steps = np.arange(2001)
+    return [
+        Series(f"{name}-{i}", steps, 2 + i / 10 + 2 * np.exp(-steps / 300), role=f"run-{i}", marker=str(i), apart=12)
+        for i in range(1, number + 1)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("size", "runs"), [((30, 8), 2), ((30, 8), 4), ((47, 13), 8), ((76, 8), 8), ((80, 24), 8), ((300, 100), 8)]
+)
+@pytest.mark.parametrize("x", [60, 900, 2000])
+@pytest.mark.parametrize("ascii", [False, True])
+def test_the_value_of_every_run_is_read_out_with_what_stands_for_it(
+    size: tuple[int, int], runs: int, x: int, ascii: bool
+) -> None:
+    series = runs_compared(runs)
+    text = "\n".join(text_of(draw(Plan(*size, series, crosshair=x, ascii=ascii))))
+    assert f"step {x:,}" in text
+    for s in series:
+        assert re.search(rf"{s.marker} (a-run-\S+ +)?{s.y[x]:.4f}", text), s.name
+
+
+def test_a_read_out_says_less_of_each_series_before_it_leaves_one_out() -> None:
+    readings = read_out(loss_curve(2001), 1100, 0.9)
+    said = [
+        "\n".join("".join(text for text, _ in line) for line in box) for box in boxes(readings, 1100, "steps", 18, 3)
+    ]
+    assert [all(r.value in box for r in readings) for box in said] == [True] * 4
+    assert ["raw" in box for box in said] == [True, False, False, False]
+    assert ["validation" in box for box in said] == [True, True, False, False]
+    assert ["valid" in box for box in said] == [True, True, True, False]
+    assert said[-1] == f"step 1,100\n━ {readings[0].value}\n◆ {readings[1].value}"
+
+
 @pytest.mark.parametrize("size", [(34, 8), (40, 6), (60, 4), (24, 5)])
 def test_a_small_chart_reads_out_in_one_line(size: tuple[int, int]) -> None:
     frame = draw(Plan(*size, loss_curve(2001), smoothing=0.9, crosshair=1000))
@@ -464,11 +535,31 @@ def test_in_ascii_slopes_lean_the_way_the_line_goes() -> None:
 
 def test_several_runs_share_the_chart_each_in_its_colour_and_the_legend_names_them() -> None:
     first, second = loss_curve(500, seed=1)[0], loss_curve(800, seed=2)[0]
-    other = Series("quick-2", second.x, second.y + 0.5, role="other-1", smooth=True, raw=False)
+    other = Series("quick-2", second.x, second.y + 0.5, role="run-1", smooth=True, raw=False)
     frame = draw(Plan(100, 30, [first, other], smoothing=0.9))
     roles = {frame.grid.role_at(x, y) for y in range(30) for x in range(100)}
-    assert {"train", "other-1", "raw"} <= roles
+    assert {"train", "run-1", "raw"} <= roles
     assert "━ train  ━ quick-2" in text_of(frame)[-1]
+
+
+def test_the_legend_cuts_names_before_it_leaves_a_run_out() -> None:
+    frame = draw(Plan(100, 30, runs_compared(8)))
+    legend = text_of(frame)[-1]
+    assert re.findall(r"(\d) (a-run-\S*…)", legend) == [(str(i), "a-run-w…") for i in range(1, 9)]
+    short = draw(Plan(60, 30, [Series(name, [0, 1], [1, 2], role="run-1") for name in ("a", "b", "c")]))
+    assert "━ a  ━ b  ━ c" in text_of(short)[-1]
+
+
+def test_a_run_that_diverged_at_once_does_not_flatten_the_others() -> None:
+    sound = runs_compared(2)
+    wild = Series("wild", range(13), np.geomspace(4, 1e5, 13), role="run-3", smooth=True, raw=False)
+    for smoothing in (0.0, 0.9):
+        frame = draw(Plan(80, 24, [*sound, wild], smoothing=smoothing))
+        assert frame.y_scale
+        assert frame.y_scale.high < 6
+        alone = draw(Plan(80, 24, [wild], smoothing=smoothing))
+        assert alone.y_scale
+        assert alone.y_scale.high > 100
 
 
 def test_where_lines_share_a_cell_the_first_series_is_seen() -> None:

@@ -4,7 +4,7 @@ The widget is `Chart`; what it draws is decided by `plot.draw`, from a `Plan` to
 """
 
 from gpt_tui.tui.widgets.chart.axes import UNITS, Unit
-from gpt_tui.tui.widgets.chart.plot import Reading
+from gpt_tui.tui.widgets.chart.read_out import Reading
 from gpt_tui.tui.widgets.chart.series import Mark, Reference, Series
 from gpt_tui.tui.widgets.chart.widget import SMOOTHINGS, Chart
 

@@ -12,7 +12,8 @@ from rich.cells import get_character_cell_size
 from gpt_tui.core import errors
 from gpt_tui.tui.widgets.chart.pyramid import IntArray
 
-SERIES_ROLES = ("train", "validation", "ghost", "other-1", "other-2", "other-3", "other-4")
+RUN_ROLES = tuple(f"run-{number}" for number in range(1, 9))
+SERIES_ROLES = ("train", "validation", "ghost", *RUN_ROLES)
 ROLES: tuple[str, ...] = (
     "blank", *SERIES_ROLES, "raw", "reference", "reference-label", "mark", "mark-label", "axis", "legend", "crosshair",
     "read-out", "clipped", "placeholder", *(f"read-out {role}" for role in SERIES_ROLES),
@@ -23,6 +24,7 @@ _SPACE, _TAIL = ord(" "), 0  # _TAIL: the second cell of a character two cells w
 _PLAIN = str.maketrans({
     "→": ">", "←": "<", "…": "~", "◆": "o", "•": "*", "●": "@", "━": "-", "┄": "-", "┊": ":", "│": "|", "▲": "^",
     "▼": "v", "·": "-", "×": "x", "–": "-", "—": "-", "’": "'", "“": '"', "”": '"', "▪": "#", "▴": "^", "╷": "'",
+    "╌": "=",
 })  # fmt: skip
 
 

@@ -8,12 +8,13 @@ from collections.abc import Sequence
 import numpy as np
 
 from gpt_tui.tui.widgets.chart.axes import Scale, nice_step
-from gpt_tui.tui.widgets.chart.pyramid import FloatArray
+from gpt_tui.tui.widgets.chart.pyramid import LARGEST, FloatArray
 from gpt_tui.tui.widgets.chart.series import Series
 
 _OUTLIER_GAP = 3.0  # a spike is cut off when it stands further out than this many times the range of all the rest
 _OUTLIER_SHARE = 0.1  # and when no more than this share of the values does
-_LARGEST = 1e150  # further than this an axis does not reach: differences and squares must stay finite
+_FAR_ABOVE = 4.0  # an opening is no level to begin at when it is this many times what is usual
+_LEAST_X = 1e-100  # nearer to zero a logarithmic x axis does not begin
 _NEXT_RUNG = 0.25  # the next reference line below the data is shown when it is nearer than this share of the range
 
 
@@ -36,7 +37,7 @@ def least_span(value: float) -> float:
 def first_positive(series: Sequence[Series]) -> float:
     """The smallest positive x, where a logarithmic x axis begins; 1 where there is none."""
     found = [float(s.x[i]) for s in series if (i := int(np.searchsorted(s.x, 0.0, side="right"))) < len(s)]
-    return min(found, default=1.0)
+    return max(min(found, default=1.0), _LEAST_X)
 
 
 def opening(values: FloatArray) -> float | None:
@@ -46,7 +47,13 @@ def opening(values: FloatArray) -> float | None:
     if len(few) == 0:
         return None
     middle = float(np.median(few))
-    return float(np.max(few[np.abs(few) <= 4 * abs(middle)], initial=middle))
+    return float(np.max(few[np.abs(few) <= _FAR_ABOVE * abs(middle)], initial=middle))
+
+
+def alike(openings: Sequence[float]) -> list[float]:
+    """Without those that stand far above the others: a run that diverged at once must not flatten the rest."""
+    middle = sorted(openings)[(len(openings) - 1) // 2] if openings else 0.0
+    return [level for level in openings if level <= _FAR_ABOVE * abs(middle)]
 
 
 def robust_extent(lows: FloatArray, highs: FloatArray, keep: Sequence[float] = ()) -> tuple[float, float] | None:
@@ -63,8 +70,7 @@ def robust_extent(lows: FloatArray, highs: FloatArray, keep: Sequence[float] = (
     head = max([float(falling[int(len(falling) * _OUTLIER_SHARE)]), *kept])
     top = _without_outliers(falling, foot, max(kept, default=-math.inf))
     bottom = -_without_outliers(-rising, -head, max((-k for k in kept), default=-math.inf))
-    low, high = min([bottom, *kept]), max([top, *kept])
-    return min(max(low, -_LARGEST), _LARGEST), max(min(high, _LARGEST), -_LARGEST)
+    return min([bottom, *kept]), max([top, *kept])
 
 
 def _without_outliers(falling: FloatArray, foot: float, kept: float) -> float:
@@ -81,7 +87,7 @@ def y_scale(extent: tuple[float, float], references: Sequence[float], log: bool)
     """A scale around `extent` with some air, down to the next reference line if near, snapped to seldom move."""
     low, high = extent
     if log:
-        low, high = max(low, 1e-300), max(high, 1e-300)
+        low, high = max(low, 1 / LARGEST), max(high, 1 / LARGEST)
     scale = Scale(low, high, log)
     bottom, top = float(scale.measure(low)), float(scale.measure(high))
     span = top - bottom

@@ -13,6 +13,7 @@ from gpt_tui.tui.widgets.chart import axes, limits
 from gpt_tui.tui.widgets.chart.axes import Scale, Unit
 from gpt_tui.tui.widgets.chart.canvas import ASCII_ROWS, Grid, braille, cell_width, fitted, strokes, visible
 from gpt_tui.tui.widgets.chart.pyramid import FloatArray
+from gpt_tui.tui.widgets.chart.read_out import LEAST_NAME, Pieces, Reading, boxes, glyph, in_one_line, length, read_out
 from gpt_tui.tui.widgets.chart.series import Mark, Reference, Series
 from gpt_tui.tui.widgets.chart.trace import Bins, Trace, edge_values, rows_of, trace
 
@@ -57,34 +58,6 @@ class Frame:
     box: Box | None = None
     x_scale: Scale | None = None
     y_scale: Scale | None = None
-
-
-@dataclass(frozen=True)
-class Reading:
-    """One series at the crosshair: its nearest point, exactly as it was given."""
-
-    name: str
-    role: str
-    glyph: str
-    x: float
-    y: float
-    smoothed: float | None  # the moving average there, where one is shown
-
-
-def read_out(series: Sequence[Series], x: float, smoothing: float) -> list[Reading]:
-    """Every series at `x`, from the point nearest to it; a series without points is left out."""
-    readings = []
-    for s in series:
-        at = s.nearest(x)
-        if at is None:
-            continue
-        smoothed = float(s.smoothed(smoothing).values[at]) if s.smooth and smoothing else None
-        readings.append(Reading(s.name, s.role, glyph(s), float(s.x[at]), float(s.y[at]), smoothed))
-    return readings
-
-
-def glyph(series: Series) -> str:
-    return series.marker or "━"
 
 
 def x_scale_of(plan: Plan) -> Scale | None:
@@ -133,7 +106,7 @@ class _View:
             return None
         axis_rows = 1 if plan.height >= 4 and plan.width >= 12 else 0
         labels, beside = _reference_labels(plan)
-        legend = tuple((glyph(s), visible(s.name), s.role) for s in plan.series if len(s) and s.name)
+        legend = tuple((glyph(s), visible(s.name), s.role) for s in plan.series if len(s) and s.legend and s.name)
         legend_row, own_row = _legend_row(plan, legend, beside, axis_rows)
         height = plan.height - axis_rows - own_row
         ticks: tuple[tuple[float, str], ...] = ()
@@ -178,7 +151,7 @@ def _y_extent(plan: Plan, x_scale: Scale) -> tuple[float, float] | None:
     lows, highs = (np.concatenate(side) for side in zip(*extremes, strict=True))
     if plan.log_y:
         lows, highs, keep = lows[lows > 0], highs[highs > 0], [k for k in keep if k > 0]
-    return limits.robust_extent(lows, highs, keep)
+    return limits.robust_extent(lows, highs, limits.alike(keep))
 
 
 def _reference_labels(plan: Plan) -> tuple[tuple[str, ...], int]:
@@ -212,6 +185,16 @@ def _legend_row(
 
 def _legend_width(legend: Sequence[tuple[str, str, str]]) -> int:
     return sum(cell_width(mark) + 1 + cell_width(name) for mark, name, _ in legend) + 2 * (len(legend) - 1)
+
+
+def _shortened(legend: Sequence[tuple[str, str, str]], width: int) -> list[tuple[str, str, str]]:
+    """A legend in so many cells: with all names cut alike, and only then with the last left out."""
+    names = max(cell_width(name) for _, name, _ in legend)
+    for cells in range(names, min(names, LEAST_NAME) - 1, -1):
+        cut = [(mark, fitted(name, cells), role) for mark, name, role in legend]
+        if _legend_width(cut) <= width:
+            return cut
+    return _shortened(legend[:-1], width) if len(legend) > 1 else list(legend)
 
 
 @dataclass
@@ -324,7 +307,7 @@ class _Drawing:
         lines.reverse()
         for s, line in sorted(lines, key=lambda drawn: drawn[0].marker is None):
             if s.kind == "line":
-                shared = self._line(line, s.role, shared)
+                shared = self._line(line, s.role, shared, dashed=s.dashed)
         self._clipped(overs, 0, "▲")
         self._clipped(unders, view.box.height - 1, "▼")
         for s, b in zip(self.plan.series, bins, strict=True):
@@ -332,7 +315,12 @@ class _Drawing:
                 self._markers(s, b)
 
     def _line(
-        self, line: Trace, role: str, shared: NDArray[np.uint32] | None = None, faint: bool = False
+        self,
+        line: Trace,
+        role: str,
+        shared: NDArray[np.uint32] | None = None,
+        faint: bool = False,
+        dashed: bool = False,
     ) -> NDArray[np.uint32]:
         """Draw a line. `shared` holds the dots of the lines before it, which stay where both run through a cell."""
         box = self.view.box
@@ -343,6 +331,10 @@ class _Drawing:
         else:
             dots = braille(line.top, line.bottom, box.height)
             cells = dots > 0
+        if dashed:
+            cells &= np.arange(box.width) % 4 < 2
+        if not self.plan.ascii:
+            dots = np.where(cells, dots, np.uint32(0))
             dots = dots if shared is None else dots | shared
             codes = dots | np.uint32(0x2800)
         self.grid.paint(cells, codes, role, box.left, box.top)
@@ -357,17 +349,24 @@ class _Drawing:
             self.data[row, column] = True
 
     def _markers(self, s: Series, bins: Bins) -> None:
-        """A marker at the last point of each column, the newest first, and never two that touch."""
+        """A marker at the last point of a column, the newest first, and as far apart as the series wants them.
+
+        One stands at its newest point in sight where `shift` leaves room for none.
+        """
         assert s.marker is not None
-        box, values = self.view.box, s.pyramid.values
-        last_column = box.width + 2
+        box, values = self.view.box, s.smoothed(self.plan.smoothing).values
+        places: list[tuple[int, int]] = []
         for dot in np.flatnonzero(bins.stops > bins.starts)[::-1].tolist():
-            column = dot * box.width // self.across
             row = self._row(float(values[bins.stops[dot] - 1]))
-            if row is not None and last_column - column >= 2:
-                self.grid.put(box.left + column, box.top + row, s.marker, s.role)
-                self.data[row, column] = True
-                last_column = column
+            if row is not None:
+                places.append((dot * box.width // self.across, row))
+        chosen: list[tuple[int, int]] = []
+        for column, row in places:
+            if column < box.width - s.shift and (not chosen or chosen[-1][0] - column >= s.apart):
+                chosen.append((column, row))
+        for column, row in chosen or places[:1]:
+            self.grid.put(box.left + column, box.top + row, s.marker, s.role)
+            self.data[row, column] = True
 
     # Words ----------------------------------------------------------------------------------------------------------
 
@@ -406,9 +405,7 @@ class _Drawing:
 
     def _legend(self, row: int) -> int:
         """Draw the legend right-aligned; returns the column it begins at."""
-        legend = list(self.view.legend)
-        while len(legend) > 1 and _legend_width(legend) > self.plan.width - 2:
-            legend.pop()
+        legend = _shortened(self.view.legend, self.plan.width - 2)
         start = x = max(self.plan.width - _legend_width(legend) - 1, 0)
         for mark, name, role in legend:
             self.grid.put(x, row, mark, role)
@@ -481,59 +478,43 @@ class _Drawing:
             height = self._row(reading.y if reading.smoothed is None else reading.smoothed)
             if at == column and height is not None:
                 points.add(height)
-                sign = "●" if reading.glyph == "━" else reading.glyph
+                sign = "●" if reading.glyph in "━╌" else reading.glyph
                 self.grid.put(box.left + column, box.top + height, sign, reading.role)
         self._read_out(x, column, readings, points)
 
     def _read_out(self, x: float, column: int, readings: Sequence[Reading], points: set[int]) -> None:
-        """A box beside the line where most is empty, or else one line of text away from the points."""
-        box = self.view.box
-        head = axes.x_reading(x, self.plan.unit)
-        names = max((cell_width(visible(r.name)) for r in readings), default=0)
-        values = [axes.y_reading(r.y if r.smoothed is None else r.smoothed) for r in readings]
-        numbers = max((len(text) for text in values), default=0)
-        lines = [
-            (r, f"{_padded(visible(r.name), names)}  {text:>{numbers}}")
-            for r, text in zip(readings, values, strict=True)
-        ]
-        lines = [(r, text + _aside(r, x, self.plan.unit)) for r, text in lines]
-        width = max([cell_width(head), *(cell_width(text) + 2 for _, text in lines)]) + 2
-        start = column + 2 if column + 2 + width <= box.width else column - 1 - width
-        if start < 0 or len(lines) + 1 > box.height:
-            self._read_out_line(column, head, readings, values, points)
+        """The fullest box that fits beside the crosshair, where most is empty; or else a line away from the points."""
+        box, unit = self.view.box, self.plan.unit
+        room = max(box.width - column - 4, column - 3)
+        for said in boxes(readings, x, unit, room, box.height):
+            width, height = max(map(length, said)) + 2, len(said)
+            start = column + 2 if column + 2 + width <= box.width else column - 1 - width
+            if start >= 0 and height <= box.height:
+                break
+        else:
+            self._read_out_line(column, in_one_line(readings, x, unit), points)
             return
-        height = len(lines) + 1
         tops = sorted({0, (box.height - height) // 2, box.height - height})
         top = min(tops, key=lambda t: int(self.data[t : t + height, start : start + width].sum()))
-        for row in range(height):
-            self._put(start, top + row, " " * width, "read-out")
-        self._put(start + 1, top, head, "read-out")
-        for row, (reading, text) in enumerate(lines, start=top + 1):
-            self._put(start + 1, row, reading.glyph, f"read-out {reading.role}")
-            self._put(start + 3, row, text, "read-out")
+        for row, pieces in enumerate(said, start=top):
+            self._put(start, row, " " * width, "read-out")
+            self._put_pieces(start + 1, row, pieces)
 
-    def _read_out_line(
-        self, column: int, head: str, readings: Sequence[Reading], values: Sequence[str], points: set[int]
-    ) -> None:
+    def _read_out_line(self, column: int, ways: Sequence[Pieces], points: set[int]) -> None:
+        """The fullest of these that fits beside the crosshair, or over its line where that row shows no point."""
         box = self.view.box
-        text = "  ".join([head, *(f"{visible(r.name)} {v}" for r, v in zip(readings, values, strict=True))])
         free = [row for row in (0, box.height - 1) if row not in points]
-        room_right, room_left = box.width - column - 1, column
         if not free:
             return
-        if cell_width(text) > max(room_right, room_left):  # over the line, where its row shows no point
-            self._put(0, free[0], fitted(text, box.width), "read-out")
-        elif cell_width(text) <= room_right:
-            self._put(column + 1, free[0], text, "read-out")
-        else:
-            self._put(column - cell_width(text), free[0], text, "read-out")
+        for pieces in ways:
+            width = length(pieces)
+            for start in (column + 1, column - width, 0):
+                if start >= 0 and start + width <= box.width:
+                    self._put_pieces(start, free[0], pieces)
+                    return
+        self._put(0, free[0], fitted("".join(text for text, _ in ways[-1]), box.width), "read-out")
 
-
-def _padded(text: str, width: int) -> str:
-    return text + " " * (width - cell_width(text))
-
-
-def _aside(reading: Reading, x: float, unit: Unit) -> str:
-    """What else a reading says: its value before smoothing, and where its point is when not at the crosshair."""
-    raw = "" if reading.smoothed is None else f"  raw {axes.y_reading(reading.y)}"
-    return raw if reading.x == x else f"{raw}  at {axes.x_label(reading.x, unit)}"
+    def _put_pieces(self, column: int, row: int, pieces: Pieces) -> None:
+        for text, role in pieces:
+            self._put(column, row, text, role)
+            column += cell_width(text)

@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 
+LARGEST = 1e150  # further than this nothing is drawn: differences, sums and squares must stay finite
+
 
 class Growing:
     """A float64 array that grows at its end, in amortised constant time a number."""
@@ -43,7 +45,8 @@ class Pyramid:
     """Numbers under levels of pairwise minima and maxima.
 
     Level k holds one entry for every whole block of 2^k numbers, so a range of n numbers is answered from at most
-    2 log2(n) entries. What is not finite is kept as NaN and ignored by the extremes: a gap, not a value.
+    2 log2(n) entries. What is not finite is kept as NaN and ignored by the extremes: a gap, not a value. What is larger
+    than LARGEST counts as that.
     """
 
     def __init__(self) -> None:
@@ -56,11 +59,11 @@ class Pyramid:
 
     @property
     def values(self) -> FloatArray:
-        """Every number in order, NaN where it was not finite; shape (len,)."""
+        """Every number in order, up to LARGEST, NaN where it was not finite; shape (len,)."""
         return self._base.values
 
     def extend(self, values: FloatArray) -> None:
-        self._base.extend(np.where(np.isfinite(values), values, np.nan))
+        self._base.extend(np.where(np.isfinite(values), np.clip(values, -LARGEST, LARGEST), np.nan))
         lows = highs = self._base.values
         level = 0
         while len(lows) >= 2:

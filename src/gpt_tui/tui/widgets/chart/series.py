@@ -39,6 +39,9 @@ class Series:
     kind:   "line" joins the points, "points" does not
     marker: drawn at each point (one character), or None; series must differ in this to be told apart without colour
     smooth: whether the chart's smoothing applies; raw: whether the unsmoothed line then stays, faint, beneath
+    dashed: whether the line has gaps, to be told from another of the same colour
+    apart:  cells from one marker to the next, at least; shift: cells from the right edge where the first may stand
+    legend: whether the legend names it
     """
 
     def __init__(
@@ -52,6 +55,10 @@ class Series:
         marker: str | None = None,
         smooth: bool = False,
         raw: bool = True,
+        dashed: bool = False,
+        apart: int = 2,
+        shift: int = 0,
+        legend: bool = True,
     ) -> None:
         self.name = name
         self.role = role
@@ -59,6 +66,10 @@ class Series:
         self.marker = marker or ("•" if kind == "points" else None)
         self.smooth = smooth
         self.raw = raw
+        self.dashed = dashed
+        self.apart = apart
+        self.shift = shift
+        self.legend = legend
         self.version = 0  # grows with every change, so that a reader can tell whether to draw again
         self._x, self._y, self._pyramid = Growing(), Growing(), Pyramid()
         self._average: MovingAverage | None = None

@@ -47,7 +47,8 @@ class Trace:
 
 def rows_of(values: FloatArray | float, scale: Scale, rows: int) -> FloatArray:
     """Dot rows of values, not rounded; the top of the scale is row 0, its foot row rows - 1; NaN stays NaN."""
-    return np.clip((1 - scale.fraction(values)) * (rows - 1), -_FAR, _FAR)
+    with np.errstate(over="ignore"):
+        return np.clip((1 - scale.fraction(values)) * (rows - 1), -_FAR, _FAR)
 
 
 def trace(x: FloatArray, pyramid: Pyramid, bins: Bins, x_scale: Scale, y_scale: Scale, rows: int) -> Trace:

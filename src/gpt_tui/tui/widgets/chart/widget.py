@@ -16,8 +16,10 @@ from textual.widget import Widget
 
 from gpt_tui.tui.widgets.chart import limits
 from gpt_tui.tui.widgets.chart.axes import UNITS, Scale, Unit, number
-from gpt_tui.tui.widgets.chart.canvas import ROLES, SERIES_ROLES
-from gpt_tui.tui.widgets.chart.plot import Frame, Plan, Reading, draw, read_out, x_scale_of
+from gpt_tui.tui.widgets.chart.canvas import ROLES, RUN_ROLES, SERIES_ROLES
+from gpt_tui.tui.widgets.chart.palette import run_colour
+from gpt_tui.tui.widgets.chart.plot import Frame, Plan, draw, x_scale_of
+from gpt_tui.tui.widgets.chart.read_out import Reading, read_out
 from gpt_tui.tui.widgets.chart.series import Mark, Reference, Series
 
 SMOOTHINGS = (0.0, 0.6, 0.9, 0.98)
@@ -34,6 +36,7 @@ class Chart(Widget, can_focus=True):
     keys: its owner calls the methods below `# Actions`.
     """
 
+    ALLOW_SELECT = False  # dragging moves the window
     DEFAULT_CSS = """
     Chart {
         height: 1fr;
@@ -43,10 +46,6 @@ class Chart(Widget, can_focus=True):
         & > .chart--raw { color: $text-primary 38%; }
         & > .chart--validation { color: $text-warning; }
         & > .chart--ghost { color: $foreground 45%; }
-        & > .chart--other-1 { color: $text-success; }
-        & > .chart--other-2 { color: $text-error; }
-        & > .chart--other-3 { color: $text-accent; }
-        & > .chart--other-4 { color: $text-secondary; }
         & > .chart--reference { color: $foreground 22%; }
         & > .chart--reference-label { color: $foreground 60%; }
         & > .chart--mark { color: $foreground 45%; }
@@ -62,7 +61,9 @@ class Chart(Widget, can_focus=True):
         &:nocolor > .chart--read-out { text-style: bold; }
     }
     """
-    COMPONENT_CLASSES: ClassVar[set[str]] = {f"chart--{role}" for role in ROLES if " " not in role}
+    COMPONENT_CLASSES: ClassVar[set[str]] = {
+        f"chart--{role}" for role in ROLES if " " not in role and role not in RUN_ROLES
+    }
 
     class CrosshairMoved(Message):
         """The crosshair is at `x` now, in the unit of the x axis, or gone (None)."""
@@ -525,8 +526,11 @@ class Chart(Widget, can_focus=True):
 
     def _style(self, role: str) -> Style:
         if role.startswith("read-out "):
-            series = self.get_component_rich_style(f"chart--{role.removeprefix('read-out ')}")
+            series = self._style(role.removeprefix("read-out "))
             return self._style("read-out") + Style(color=series.color)
+        if role in RUN_ROLES:  # no theme has eight colours that everybody can tell apart
+            colour = run_colour(RUN_ROLES.index(role), dark=self.app.current_theme.dark)
+            return self.get_component_rich_style("chart--blank") + Style(color=colour)
         return self.get_component_rich_style(f"chart--{role}")
 
     def notify_style_update(self) -> None:
