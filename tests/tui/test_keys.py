@@ -11,11 +11,25 @@ from textual.binding import Binding
 from gpt_tui.tui import keys
 from gpt_tui.tui.app import Playground
 from gpt_tui.tui.keys import ACTIONS, GROUPS, Action
+from gpt_tui.tui.views.generate import GenerateView
+from gpt_tui.tui.views.runs import RunsView
+from gpt_tui.tui.views.samples import SamplesView
+from gpt_tui.tui.views.setup import SetupView
 from gpt_tui.tui.views.train import TrainView
 from gpt_tui.tui.widgets.loss_chart import LossChart
 from gpt_tui.tui.widgets.pane import Pane
 
-OWNERS = {"app": Playground, "train": TrainView, "train.chart": LossChart, "pane": Pane}
+OWNERS = {
+    "app": Playground,
+    "train": TrainView,
+    "chart": TrainView,
+    "plot": LossChart,
+    "setup": SetupView,
+    "samples": SamplesView,
+    "generate": GenerateView,
+    "runs": RunsView,
+    "pane": Pane,
+}
 MINE = [action for action in ACTIONS if action.where in OWNERS]
 
 # The keys of the interface's table that are the program's, and those of the chart.
@@ -23,12 +37,23 @@ CONTRACT_APP = {
     "1", "2", "3", "4", "5", "left_square_bracket", "right_square_bracket", "tab", "semicolon", "space", "full_stop",
     "s", "N", "question_mark", "f1", "colon", "ctrl+p", "y", "e", "z", "Z", "t", "w", "q", "ctrl+q", "escape",
 }  # fmt: skip
-CONTRACT_TRAIN = {"a", "o", "O", "u", "plus", "minus", "0", "x", "b", "slash"}
-CONTRACT_CHART = {"left", "right", "up", "down", "h", "l", "H", "L"}
+CONTRACT_CHART = {"a", "o", "O", "u", "plus", "minus", "0", "x"}
+CONTRACT_TRAIN = {"b", "slash"}
+CONTRACT_PLOT = {"left", "right", "up", "down", "h", "l", "H", "L"}
+CONTRACT_SAMPLES = {"left", "right", "c", "p", "n"}
+CONTRACT_RUNS = {"enter", "space", "f", "r", "p", "i", "d", "m", "o", "slash"}
 
 
 @pytest.mark.parametrize(
-    ("where", "contract"), [("app", CONTRACT_APP), ("train", CONTRACT_TRAIN), ("train.chart", CONTRACT_CHART)]
+    ("where", "contract"),
+    [
+        ("app", CONTRACT_APP),
+        ("train", CONTRACT_TRAIN),
+        ("chart", CONTRACT_CHART),
+        ("plot", CONTRACT_PLOT),
+        ("samples", CONTRACT_SAMPLES),
+        ("runs", CONTRACT_RUNS),
+    ],
 )
 def test_every_key_of_the_contract_is_in_the_table(where: str, contract: set[str]) -> None:
     assert contract <= {key for action in keys.of(where) for key in action.keys}

@@ -10,6 +10,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from gpt_tui.tui.key_names import plain_name, show_key
+
 if TYPE_CHECKING:
     from textual.binding import BindingType
 
@@ -36,6 +38,11 @@ class Action:
     footer: int = 0
 
     @property
+    def name(self) -> str:
+        """What the user's file calls it: "setup.copy_command"; one of its owner's has each label."""
+        return f"{self.where}.{plain_name(self.label)}"
+
+    @property
     def shown(self) -> str:
         """Its keys as a person knows them: "space", "?", "←"."""
         return " ".join(show_key(key) for key in self.keys)
@@ -43,32 +50,6 @@ class Action:
     @property
     def first(self) -> str:
         return show_key(self.keys[0]) if self.keys else ""
-
-
-_SHOWN = {
-    "left": "←",
-    "right": "→",
-    "up": "↑",
-    "down": "↓",
-    "escape": "esc",
-    "question_mark": "?",
-    "colon": ":",
-    "semicolon": ";",
-    "full_stop": ".",
-    "slash": "/",
-    "plus": "+",
-    "equals_sign": "=",
-    "minus": "-",
-    "left_square_bracket": "[",
-    "right_square_bracket": "]",
-    "f1": "F1",
-    "pageup": "pgup",
-    "pagedown": "pgdn",
-}
-
-
-def show_key(key: str) -> str:
-    return _SHOWN.get(key, key)
 
 
 ACTIONS: tuple[Action, ...] = (
@@ -81,9 +62,9 @@ ACTIONS: tuple[Action, ...] = (
     # Getting about ---------------------------------------------------------------------------------------------------
     Action("view('train')", ("1",), "Train", "Watch a run learn.", "app", "views"),
     Action("view('setup')", ("2",), "Setup", "Choose what to train, field by field.", "app", "views"),
-    Action("absent('samples')", ("3",), "Samples", "Samples side by side (not in this version).", "app", "views"),
-    Action("absent('generate')", ("4",), "Generate", "Write with a model (not in this version).", "app", "views"),
-    Action("absent('runs')", ("5",), "Runs", "The shelf of runs (not in this version).", "app", "views"),
+    Action("view('samples')", ("3",), "Samples", "Untrained beside trained, at any evaluation.", "app", "views"),
+    Action("view('generate')", ("4",), "Generate", "Give a model a prompt, and watch it write.", "app", "views"),
+    Action("view('runs')", ("5",), "Runs", "Every run on the shelf, and how they compare.", "app", "views"),
     Action("turn_view(-1)", ("left_square_bracket",), "previous view", "Go to the view before.", "app", "views"),
     Action("turn_view(1)", ("right_square_bracket",), "next view", "Go to the view after.", "app", "views"),
     Action("focus_next", ("tab",), "next pane", "Move the focus to the next pane.", "app", "views"),
@@ -91,8 +72,11 @@ ACTIONS: tuple[Action, ...] = (
     Action("jump", ("semicolon",), "jump", "Jump to a pane by the letter it then shows.", "app", "views"),
     Action("maximise", ("z",), "maximise", "Give the focused pane the whole screen, and back.", "app", "look"),
     Action("density", ("Z",), "density", "Fewer lines around things, and back.", "app", "look"),
+    Action("split(-1)", ("less_than_sign",), "split less", "Give what comes first less room.", "app", "look"),
+    Action("split(1)", ("greater_than_sign",), "split more", "Give what comes first more room.", "app", "look"),
     Action("next_theme", ("t",), "theme", "Take the next theme.", "app", "look"),
-    Action("copy", ("y",), "copy", "Copy the focused pane's text.", "app", "look"),
+    Action("next_bell", ("B",), "bell", "Ring when a long run ends: off, the bell, a notification.", "app", "look"),
+    Action("copy", ("y",), "copy", "Copy what is selected, or the focused pane's text.", "app", "look"),
     Action("open_editor", ("e",), "editor", "Open the focused pane's text in $EDITOR.", "app", "look"),
     Action(
         "palette",
@@ -113,30 +97,51 @@ ACTIONS: tuple[Action, ...] = (
         90,
     ),
     Action(
-        "leave", ("escape",), "back", "Leave what was entered: a maximised pane, a field, an overlay.", "app", "program"
+        "leave",
+        ("escape",),
+        "back",
+        "Leave what was entered: a maximised pane, a field, an overlay; stop what is made ready.",
+        "app",
+        "program",
     ),
     Action("quit", ("q", "ctrl+q"), "quit", "Save, restore the terminal, leave.", "app", "program", 85),
-    # Train: the chart ------------------------------------------------------------------------------------------------
-    Action("smoothing", ("a",), "smoothing", "Change the smoothing of the training loss.", "train", "chart", 50),
-    Action("log_y", ("o",), "log y", "Logarithmic loss axis, and back.", "train", "chart"),
-    Action("log_x", ("O",), "log x", "Logarithmic x axis, and back.", "train", "chart"),
+    # A chart, wherever the focus is in its view ----------------------------------------------------------------------
+    Action("smoothing", ("a",), "smoothing", "Change the smoothing of the training loss.", "chart", "chart", 50),
+    Action("log_y", ("o",), "log y", "Logarithmic loss axis, and back.", "chart", "chart"),
+    Action("log_x", ("O",), "log x", "Logarithmic x axis, and back.", "chart", "chart"),
     Action(
-        "units", ("u",), "x units", "Count x in steps, tokens, seconds or floating-point operations.", "train", "chart"
+        "units",
+        ("u",),
+        "x units",
+        "Count x in steps, tokens, seconds or floating-point operations.",
+        "chart",
+        "chart",
+        44,
     ),
-    Action("zoom_in", ("plus", "equals_sign"), "zoom in", "Show less of the run, larger.", "train", "chart"),
-    Action("zoom_out", ("minus",), "zoom out", "Show more of the run.", "train", "chart"),
-    Action("whole", ("0",), "whole run", "Show the whole run, and follow it.", "train", "chart"),
-    Action("crosshair", ("x",), "crosshair", "Read every line at one place; the arrows move it.", "train", "chart", 40),
-    Action("go(-1)", ("left", "h"), "left", "Move the crosshair, or the window, to the left.", "train.chart", "chart"),
+    Action("zoom_in", ("plus", "equals_sign"), "zoom in", "Show less of the run, larger.", "chart", "chart"),
+    Action("zoom_out", ("minus",), "zoom out", "Show more of the run.", "chart", "chart"),
+    Action("whole", ("0",), "whole run", "Show the whole run, and follow it.", "chart", "chart"),
+    Action("crosshair", ("x",), "crosshair", "Read every line at one place; the arrows move it.", "chart", "chart", 40),
+    # A chart that has the focus --------------------------------------------------------------------------------------
+    Action("go(-1)", ("left", "h"), "left", "Move the crosshair, or the window, to the left.", "plot", "chart"),
+    Action("go(1)", ("right", "l"), "right", "Move the crosshair, or the window, to the right.", "plot", "chart"),
+    Action("go(-10)", ("H",), "far left", "Move the crosshair ten places to the left.", "plot", "chart"),
+    Action("go(10)", ("L",), "far right", "Move the crosshair ten places to the right.", "plot", "chart"),
+    Action("zoom(1)", ("up", "k"), "closer", "Show less of the run, larger.", "plot", "chart"),
+    Action("zoom(-1)", ("down", "j"), "further", "Show more of the run.", "plot", "chart"),
+    Action("edge(-1)", ("g", "home"), "first", "Go to the first step.", "plot", "chart"),
+    Action("edge(1)", ("G", "end"), "last", "Go to the newest step.", "plot", "chart"),
+    # Train -----------------------------------------------------------------------------------------------------------
     Action(
-        "go(1)", ("right", "l"), "right", "Move the crosshair, or the window, to the right.", "train.chart", "chart"
+        "fork_here",
+        ("f",),
+        "fork",
+        "Fork the run: from the checkpoint at the crosshair, or the newest; where it diverged, at half the "
+        "learning rate and with what else its log advises.",
+        "train",
+        "run",
+        45,
     ),
-    Action("go(-10)", ("H",), "far left", "Move the crosshair ten places to the left.", "train.chart", "chart"),
-    Action("go(10)", ("L",), "far right", "Move the crosshair ten places to the right.", "train.chart", "chart"),
-    Action("zoom(1)", ("up", "k"), "zoom in", "Show less of the run, larger.", "train.chart", "chart"),
-    Action("zoom(-1)", ("down", "j"), "zoom out", "Show more of the run.", "train.chart", "chart"),
-    Action("edge(-1)", ("g", "home"), "first", "Go to the first step.", "train.chart", "chart"),
-    Action("edge(1)", ("G", "end"), "last", "Go to the newest step.", "train.chart", "chart"),
     Action(
         "before_after",
         ("b",),
@@ -145,6 +150,9 @@ ACTIONS: tuple[Action, ...] = (
         "train",
         "samples",
         60,
+    ),
+    Action(
+        "filter", ("slash",), "filter", "Show only the log's lines with these words; esc shows all.", "train", "reading"
     ),
     # Setup: the form -------------------------------------------------------------------------------------------------
     Action("edit", ("enter",), "edit", "Type a value for the field; on a switch, turn it.", "setup", "form", 40),
@@ -180,25 +188,151 @@ ACTIONS: tuple[Action, ...] = (
         60,
     ),
     Action(
+        "save_preset", ("P",), "save preset", "Keep the form as a preset of your own, by name.", "setup", "form", 65
+    ),
+    Action(
         "copy_command", ("y",), "copy command", "Copy the form as the command that does the same.", "setup", "form", 50
     ),
+    Action("edit_file", ("e",), "as TOML", "Open the form as TOML in $EDITOR, and read it back.", "setup", "form"),
     Action("clear_filter", ("escape",), "show all", "Show all fields again.", "setup", "form"),
     Action("leave_field", ("escape",), "leave", "Leave the editor; the value stays as it was.", "field", "form"),
     Action("leave_filter", ("escape",), "show all", "Leave the filter and show all fields again.", "filter", "form"),
     Action("dismiss", ("escape", "d", "q"), "close", "Close the dataset's explanation.", "dataset", "reading"),
+    # Samples ---------------------------------------------------------------------------------------------------------
+    Action("scrub(-1)", ("left", "h"), "earlier", "Go to the evaluation before.", "samples", "samples", 21),
+    Action("scrub(1)", ("right", "l"), "later", "Go to the next evaluation.", "samples", "samples", 26),
+    Action("scrub(-10)", ("H",), "much earlier", "Go back by ten evaluations.", "samples", "samples"),
+    Action("scrub(10)", ("L",), "much later", "Go on by ten evaluations.", "samples", "samples"),
+    Action("scrub_first", ("home", "g"), "first", "Go to the first evaluation.", "samples", "samples"),
+    Action("scrub_last", ("end", "G"), "newest", "Go to the newest evaluation, and follow it.", "samples", "samples"),
+    Action(
+        "colour",
+        ("c",),
+        "surprise",
+        "Colour each character by how much it surprised the model, and back.",
+        "samples",
+        "samples",
+        22,
+    ),
+    Action(
+        "difference",
+        ("d",),
+        "difference",
+        "Colour each character by what was learned of it since the start, and back.",
+        "samples",
+        "samples",
+        28,
+    ),
+    Action(
+        "ask_prompt",
+        ("p",),
+        "prompt",
+        "Let both models answer another prompt, where their checkpoints were kept.",
+        "samples",
+        "samples",
+        24,
+    ),
+    Action(
+        "new_seed",
+        ("n",),
+        "new seed",
+        "Let both models write anew, where their checkpoints were kept.",
+        "samples",
+        "samples",
+        60,
+    ),
+    # Generate --------------------------------------------------------------------------------------------------------
+    Action(
+        "speak",
+        ("space",),
+        "speak",
+        "Let the model write, or stop it: its label says which.",
+        "generate",
+        "generate",
+        5,
+    ),
+    Action(
+        "edit",
+        ("enter",),
+        "edit",
+        "Type the prompt; on a row of the sampler, type its value.",
+        "generate",
+        "generate",
+        12,
+    ),
+    Action("ask_prompt", ("p",), "prompt", "Type the prompt, wherever the focus is.", "generate", "generate", 35),
+    Action("new_seed", ("n",), "new seed", "Write anew with the next seed.", "generate", "generate", 40),
+    Action("choose_checkpoint", ("c",), "checkpoint", "Choose which checkpoint speaks.", "generate", "generate", 45),
+    Action(
+        "side_by_side",
+        ("v",),
+        "side by side",
+        "Let a second checkpoint answer the same prompt beside it, and back.",
+        "generate",
+        "generate",
+        50,
+    ),
+    Action("edit_prompt", ("e",), "editor", "Write the prompt in $EDITOR.", "generate", "generate"),
+    Action("move_token(-1)", ("left", "h"), "token left", "Go to the token before.", "text", "generate", 55),
+    Action("move_token(1)", ("right", "l"), "token right", "Go to the next token.", "text", "generate", 55),
+    Action("move_token(-10)", ("H",), "far left", "Go back by ten tokens.", "text", "generate"),
+    Action("move_token(10)", ("L",), "far right", "Go on by ten tokens.", "text", "generate"),
+    Action("move_line(-1)", ("up", "k"), "line up", "Go to the line above.", "text", "generate"),
+    Action("move_line(1)", ("down", "j"), "line down", "Go to the line below.", "text", "generate"),
+    Action("move_edge(-1)", ("home", "g"), "first", "Go to the first token.", "text", "generate"),
+    Action("move_edge(1)", ("end", "G"), "last", "Go to the newest token, and follow it.", "text", "generate"),
+    Action("step_value(-1)", ("left", "h"), "less", "The value below.", "sampler", "generate", 20),
+    Action("step_value(1)", ("right", "l"), "more", "The value above.", "sampler", "generate", 20),
+    Action("cursor(-1)", ("up", "k"), "up", "Go to the row above.", "sampler", "generate"),
+    Action("cursor(1)", ("down", "j"), "down", "Go to the row below.", "sampler", "generate"),
+    Action("cursor_edge(-1)", ("home", "g"), "first", "Go to the first row.", "sampler", "generate"),
+    Action("cursor_edge(1)", ("end", "G"), "last", "Go to the last row.", "sampler", "generate"),
+    # Runs ------------------------------------------------------------------------------------------------------------
+    Action(
+        "open",
+        ("enter",),
+        "open",
+        "Show the run in Train, live or from last week; on a checkpoint, let it speak in Generate.",
+        "runs",
+        "runs",
+        5,
+    ),
+    Action(
+        "resume",
+        ("space",),
+        "resume",
+        "Go on with the run; from the chosen checkpoint, where the focus is there.",
+        "runs",
+        "runs",
+        7,
+    ),
+    Action("fork", ("f",), "fork", "A new run that goes on from the chosen checkpoint.", "runs", "runs", 30),
+    Action("mark", ("m",), "mark", "Mark the run for comparing, and back.", "runs", "runs", 35),
+    Action("overlay", ("o",), "overlay", "Lay the marked runs over each other on one chart.", "runs", "runs", 36),
+    Action("retitle", ("r",), "title", "Give the run a title.", "runs", "runs", 50),
+    Action("pin", ("p",), "pin", "Keep the chosen checkpoint whatever comes, and back.", "runs", "runs", 55),
+    Action("note", ("i",), "note", "Write a note about the run.", "runs", "runs", 60),
+    Action("delete", ("d",), "delete", "Delete the run, after one question.", "runs", "runs", 65),
+    Action("filter", ("slash",), "filter", "Show only the runs with these letters; esc shows all.", "runs", "runs", 70),
+    Action("cursor(-1)", ("up", "k"), "up", "Go to the row above.", "rows", "runs"),
+    Action("cursor(1)", ("down", "j"), "down", "Go to the row below.", "rows", "runs"),
+    Action("cursor_page(-1)", ("pageup",), "page up", "Go up by a page.", "rows", "runs"),
+    Action("cursor_page(1)", ("pagedown",), "page down", "Go down by a page.", "rows", "runs"),
+    Action("cursor_edge(-1)", ("home", "g"), "first", "Go to the first row.", "rows", "runs"),
+    Action("cursor_edge(1)", ("end", "G"), "last", "Go to the last row.", "rows", "runs"),
+    Action("next_curves", ("v",), "curves", "Draw validation, training, or both.", "compare", "chart", 42),
     # Reading a pane --------------------------------------------------------------------------------------------------
     Action("scroll_up", ("k", "up"), "up", "Scroll up.", "pane", "reading"),
     Action("scroll_down", ("j", "down"), "down", "Scroll down.", "pane", "reading"),
     Action("scroll_home", ("g", "home"), "first", "Go to the first line.", "pane", "reading"),
     Action("scroll_end", ("G", "end"), "last", "Go to the last line.", "pane", "reading"),
-    Action(
-        "filter", ("slash",), "filter", "Show only the log's lines with these words; esc shows all.", "train", "reading"
-    ),
 )
 
 GROUPS: dict[str, str] = {
     "run": "the run",
     "form": "the form",
+    "runs": "the shelf",
+    "generate": "writing",
     "chart": "the chart",
     "samples": "samples",
     "reading": "reading",
@@ -231,8 +365,8 @@ def bindings(*where: str) -> list[BindingType]:
 
 
 def grouped(actions: Iterable[Action]) -> dict[str, list[Action]]:
-    """Actions by the heading they stand under, headings in the order of `GROUPS`."""
-    found: dict[str, list[Action]] = {group: [] for group in GROUPS}
+    """Actions by the heading they stand under, in the order in which they come."""
+    found: dict[str, list[Action]] = {}
     for action in actions:
-        found[action.group].append(action)
-    return {group: members for group, members in found.items() if members}
+        found.setdefault(action.group, []).append(action)
+    return found
