@@ -76,7 +76,7 @@ class SetupApp(App[None]):
 
     def shown(self, name: str) -> list[str]:
         """The lines of a field on the screen, all of which must be in sight."""
-        region = self.setup._rows[name].region
+        region = self.setup.pane.rows[name].region
         pane = self.setup.pane
         assert pane.region.y < region.y
         assert region.bottom < pane.region.bottom
@@ -87,7 +87,7 @@ class SetupApp(App[None]):
 
     @property
     def at(self) -> str:
-        return next(row.field for row in self.setup._rows.values() if row.current)
+        return next(row.field for row in self.setup.pane.rows.values() if row.current)
 
 
 @asynccontextmanager

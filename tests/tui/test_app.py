@@ -6,69 +6,17 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
+from playing import footer, press, said, until, word
 from recording import recorded, screen_text
-from textual import events
-from textual.keys import _character_to_key, key_to_character
-from textual.pilot import Pilot
+from textual.widgets import Input
 
-from gpt_tui.core.config import Layer, resolve
 from gpt_tui.core.runs import Run, RunRecord, Shelf
 from gpt_tui.tui import preferences
 from gpt_tui.tui.app import Playground
 from gpt_tui.tui.overlays import Help, Palette
-from gpt_tui.tui.preferences import Preferences
 from gpt_tui.tui.request import PlaygroundRequest
-from gpt_tui.tui.widgets.footer import Footer
-
-TEXT = "".join(f"ANNA:\nThe house of Anna is number {n}.\n\nBEN:\nThe river is {n}.\n\n" for n in range(80))
-SMALL: dict[str, Any] = {
-    "n_layer": 1, "n_head": 2, "n_embd": 16, "block_size": 8, "batch_size": 4, "max_iters": 100000, "warmup_iters": 4,
-    "eval_interval": 50, "eval_iters": 2, "max_new_tokens": 20, "threads": 1, "checkpoint_interval": "off",
-}  # fmt: skip
-
-
-@pytest.fixture
-def request_for(tmp_path: Path) -> Callable[..., PlaygroundRequest]:
-    text = tmp_path / "play.txt"
-    text.write_text(TEXT, encoding="utf-8")
-
-    def make(fields: dict[str, Any] | None = None, **more: Any) -> PlaygroundRequest:
-        values = {**SMALL, "dataset": str(text), **(fields or {})}
-        return PlaygroundRequest(resolve([Layer("test", values)]), tmp_path / "runs", "quick", **more)
-
-    return make
-
-
-async def until(pilot: Pilot[None], true: Callable[[], Any], seconds: float = 60) -> None:
-    """Let the program run until `true`; a test that waits in vain shows the screen."""
-    for _ in range(int(seconds / 0.05)):
-        await pilot.pause(0.05)
-        if true():
-            return
-    raise AssertionError(f"waited in vain; the screen:\n{screen_text(pilot.app)}")
-
-
-async def press(pilot: Pilot[None], *pressed: str) -> None:
-    """Press keys while a run trains. Pilot.press would wait a second each for the process to be idle."""
-    for key in pressed:
-        name = _character_to_key(key) if len(key) == 1 else key
-        pilot.app.post_message(events.Key(name, key if len(key) == 1 else key_to_character(name)))
-        await pilot.pause(0.02)
-
-
-def word(app: Playground) -> str:
-    return app.state.word
-
-
-def said(app: Playground) -> str:
-    return " ".join(notification.message for notification in app._notifications)
-
-
-def footer(app: Playground) -> str:
-    return app.query_one(Footer).content.plain
 
 
 async def test_a_run_from_first_frame_to_leaving(request_for: Callable[..., PlaygroundRequest]) -> None:
@@ -163,10 +111,12 @@ async def test_no_key_does_nothing_without_saying_so(request_for: Callable[..., 
             ("full_stop", "while a run is paused"),
             ("s", "Nothing is running"),
             ("w", "while a run is at work"),
-            ("3", "gpt-tui sample RUN" if False else "Samples"),
-            ("4", "gpt-tui sample RUN"),
-            ("5", "gpt-tui runs"),
-            ("J", "does nothing here"),
+            ("f", "there is none yet"),
+            ("less_than_sign", "Nothing beside each other"),
+            ("J", "J does nothing here"),
+            ("f5", "F5 does nothing here"),
+            ("pagedown", "pgdn does nothing here"),
+            ("ctrl+x", "ctrl+x does nothing here"),
             ("escape", "Nothing to leave"),
             ("semicolon", "one pane"),
             ("ctrl+c", "q saves"),
@@ -184,8 +134,9 @@ async def test_help_shows_the_keys_of_what_has_the_focus_and_the_same_key_closes
         await pilot.press("question_mark")
         await pilot.pause()
         assert isinstance(app.screen, Help)
-        assert "keys: ready" in screen_text(app)
-        assert "Scroll down" in screen_text(app), "the keys of what has the focus come first"
+        assert "help: ready" in screen_text(app)
+        assert "What space would start" in screen_text(app), "what has the focus is explained first"
+        assert "Scroll down" in screen_text(app), "its keys come before the program's"
         await pilot.press("G")
         await pilot.pause()
         assert "Save, restore the terminal, leave" in screen_text(app)
@@ -220,20 +171,52 @@ async def test_the_palette_holds_every_action_with_its_key_and_does_it(
         assert app.screen.has_class("-compact")
 
 
+async def test_in_a_field_the_last_line_says_how_it_is_left(request_for: Callable[..., PlaygroundRequest]) -> None:
+    app = Playground(request_for())
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.press("2")
+        await until(pilot, lambda: "enter edit" in footer(app))
+        await pilot.press("slash")
+        await until(
+            pilot, lambda: footer(app).split() == ["enter", "takes", "it", "esc", "leaves", "it", "as", "it", "was"]
+        )
+        await pilot.press("escape")
+        await until(pilot, lambda: "enter edit" in footer(app))
+
+
 async def test_views_change_by_number_and_bracket(request_for: Callable[..., PlaygroundRequest]) -> None:
     app = Playground(request_for())
     async with app.run_test(size=(80, 24)) as pilot:
         await pilot.press("2")
         await pilot.pause()
-        assert app._view == "setup"
+        assert app.stage.name_in_sight == "setup"
         assert "n_embd" in screen_text(app)
         await pilot.press("1")
         await pilot.pause()
-        assert app._view == "train"
-        await pilot.press("right_square_bracket")
-        assert app._view == "setup"
-        await pilot.press("right_square_bracket")
-        assert app._view == "train"
+        assert app.stage.name_in_sight == "train"
+        for view in ("setup", "samples", "generate", "runs", "train"):
+            await pilot.press("right_square_bracket")
+            assert app.stage.name_in_sight == view
+        for view in ("runs", "generate"):
+            await pilot.press("left_square_bracket")
+            assert app.stage.name_in_sight == view
+        for number, view in enumerate(("train", "setup", "samples", "generate", "runs"), 1):
+            await pilot.press(str(number))
+            assert app.stage.name_in_sight == view
+
+
+async def test_the_last_line_follows_the_focus_at_once(request_for: Callable[..., PlaygroundRequest]) -> None:
+    app = Playground(request_for())
+    async with app.run_test(size=(120, 40)) as pilot:
+        await pilot.press("2", "1")  # both are there now
+        await pilot.pause()
+        app._show_all = lambda: None  # the clock's part
+        await pilot.press("2")
+        await pilot.pause()
+        assert "enter edit" in footer(app)
+        await pilot.press("4")
+        await pilot.pause()
+        assert "enter prompt" in footer(app)
 
 
 @pytest.mark.parametrize("size", [(59, 24), (80, 15), (20, 5)])
@@ -252,6 +235,31 @@ async def test_a_terminal_that_is_too_small_is_told_so(
         assert "READY" in screen_text(app)
 
 
+async def test_in_a_terminal_that_is_too_small_no_key_acts_unseen_and_a_field_waits_as_it_was(
+    request_for: Callable[..., PlaygroundRequest],
+) -> None:
+    app = Playground(request_for())
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.press("2", "slash", *"n_layer", "enter", "enter", "end", "backspace", "1")
+        field = app.focused
+        assert isinstance(field, Input)
+        assert field.value == "1"
+        await pilot.resize_terminal(40, 10)
+        await until(pilot, lambda: "needs at least" in screen_text(app))
+        await pilot.press("3", "space")
+        assert app.stage.name_in_sight == "setup"
+        assert app.session is None
+        await pilot.resize_terminal(80, 24)
+        await until(pilot, lambda: app.focused is field)
+        await pilot.press("2")
+        assert field.value == "12"
+        await pilot.resize_terminal(40, 10)
+        await until(pilot, lambda: "needs at least" in screen_text(app))
+        await pilot.press("q")
+        await pilot.pause()
+        assert not app.is_running
+
+
 async def test_view_theme_density_and_smoothing_survive_a_restart(
     request_for: Callable[..., PlaygroundRequest], state_dir: Path
 ) -> None:
@@ -259,14 +267,19 @@ async def test_view_theme_density_and_smoothing_survive_a_restart(
     async with app.run_test(size=(80, 24)) as pilot:
         await pilot.press("t", "Z", "a", "2")
         await pilot.pause()
-        theme, smoothing = app.theme, app._train.chart.smoothing
+        theme, smoothing = app.theme, app.stage.train.chart.smoothing
         await pilot.press("q")
-    assert preferences.load(state_dir) == Preferences("setup", theme, True, smoothing, "steps")
+    kept = preferences.load(state_dir)
+    assert (kept.view, kept.theme, kept.compact, kept.smoothing) == ("setup", theme, True, smoothing)
     again = Playground(request_for())
     async with again.run_test(size=(80, 24)) as pilot:
         await pilot.pause()
         await pilot.pause()
-        assert (again.theme, again._view, again._train.chart.smoothing) == (theme, "setup", smoothing)
+        assert (again.theme, again.stage.name_in_sight, again.stage.train.chart.smoothing) == (
+            theme,
+            "setup",
+            smoothing,
+        )
         assert again.screen.has_class("-compact")
 
 
@@ -276,11 +289,11 @@ async def test_the_form_has_the_keys_when_it_is_come_back_to_after_a_scroll(
     app = Playground(request_for())
     async with app.run_test(size=(120, 40)) as pilot:
         await pilot.press("2", "1")
-        await until(pilot, lambda: app.focused is app._train.ready_pane)
+        await until(pilot, lambda: app.focused is app.stage.train.ready_pane)
         app.screen._refresh_layout(scroll=True)  # then Textual computes places anew for who asks, and sends no Show
         app.action_view("setup")
-        assert not app._train.region
-        await until(pilot, lambda: app._setup is not None and app.focused is app._setup.pane, seconds=5)
+        assert not app.stage.train.region
+        await until(pilot, lambda: app.stage.setup is not None and app.focused is app.stage.setup.pane, seconds=5)
         await pilot.press("right")
         await until(pilot, lambda: "setup · lecture-bigram" in screen_text(app))
 
@@ -292,7 +305,7 @@ async def test_what_had_the_keys_has_them_again_after_the_window_was_too_small(
     app = Playground(request_for())
     async with app.run_test(size=(120, 40)) as pilot:
         await pilot.press(view)
-        await until(pilot, lambda: app.focused is not None and app.focused in app._shown.walk_children())
+        await until(pilot, lambda: app.focused is not None and app.focused in app.stage.in_sight.walk_children())
         before = app.focused
         await pilot.resize_terminal(50, 12)
         await until(pilot, lambda: "needs at least" in screen_text(app))
@@ -305,8 +318,6 @@ async def test_what_stands_beside_the_form_is_named_in_the_footer_jumped_to_copi
     request_for: Callable[..., PlaygroundRequest], state_dir: Path
 ) -> None:
     app = Playground(request_for())
-    copied: list[str] = []
-    app.copy_to_clipboard = copied.append  # type: ignore[method-assign]
     async with app.run_test(size=(80, 24)) as pilot:
         await pilot.press("2")
         await until(pilot, lambda: "v shapes" in footer(app))
@@ -314,11 +325,11 @@ async def test_what_stands_beside_the_form_is_named_in_the_footer_jumped_to_copi
         await until(pilot, lambda: "(4,8,16)" in screen_text(app))
         assert "v architecture" in footer(app)
         await pilot.press("y")
-        assert copied[-1].startswith("gpt-tui --headless")
+        assert app.clipboard.startswith("gpt-tui --headless")
         await pilot.press("semicolon", "s")
-        await until(pilot, lambda: app.focused is app._setup.beside.shapes_pane)  # type: ignore[union-attr]
+        await until(pilot, lambda: app.focused is app.stage.setup.beside.shapes_pane)  # type: ignore[union-attr]
         await pilot.press("y")
-        assert "(4,8,16)" in copied[-1]
+        assert "(4,8,16)" in app.clipboard
         await pilot.press("z")
         await until(pilot, lambda: "ReLU²" in screen_text(app))
         await pilot.press("G")
@@ -418,7 +429,7 @@ async def test_the_palette_leads_to_a_field_by_a_part_of_its_name(
     app = Playground(request_for())
     async with app.run_test(size=(80, 24)) as pilot:
         await press(pilot, "colon", *"warmup", "enter")
-        await until(pilot, lambda: app._view == "setup" and "▸warmup_iters" in screen_text(app))
+        await until(pilot, lambda: app.stage.name_in_sight == "setup" and "▸warmup_iters" in screen_text(app))
 
 
 async def test_copying_gives_the_text_of_the_focused_pane(recorded_run: tuple[PlaygroundRequest, Path]) -> None:
@@ -427,7 +438,7 @@ async def test_copying_gives_the_text_of_the_focused_pane(recorded_run: tuple[Pl
         await until(pilot, lambda: "120/600" in screen_text(app))
         await pilot.press("semicolon", "t")
         await pilot.pause()
-        assert app.focused is app._train.trained
+        assert app.focused is app.stage.train.trained
         await pilot.press("y")
         await pilot.pause()
         assert app.clipboard.startswith("ROMEO:\nWhat, in the counsel")
@@ -439,7 +450,7 @@ async def test_before_a_run_copying_gives_the_command_that_does_the_same(
 ) -> None:
     app = Playground(request_for())
     async with app.run_test(size=(80, 24)) as pilot:
-        await until(pilot, lambda: app._setup is not None)
+        await until(pilot, lambda: app.stage.setup is not None)
         await pilot.press("y")
         await pilot.pause()
         assert app.clipboard.startswith("gpt-tui --headless --preset quick")
@@ -479,7 +490,7 @@ async def test_a_diverging_run_is_told_with_a_way_on(request_for: Callable[..., 
     async with app.run_test(size=(120, 40)) as pilot:
         await press(pilot, "space")
         await until(pilot, lambda: word(app) == "FAILED")
-        await until(pilot, lambda: "space starts anew" in said(app))
+        await until(pilot, lambda: "checkpoint 0 at learning_rate 0.004, grad_clip 1.0" in screen_text(app))
         assert "✕ FAILED" in screen_text(app)
         assert "diverged" in screen_text(app)
         assert "Traceback" not in screen_text(app)
@@ -499,7 +510,7 @@ async def test_ascii_draws_no_other_character(recorded_run: tuple[PlaygroundRequ
             s.text for strip in drawn for s in strip.apply_filter(filters[-1], app.screen.styles.background)
         )
         assert [c for c in plain if not c.isascii()] == []
-        assert "keys: loss" in plain
+        assert "help: loss" in plain
 
 
 def test_the_first_frame_is_painted_before_torch_is_imported(

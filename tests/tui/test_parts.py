@@ -14,6 +14,7 @@ from textual.color import Color
 
 from gpt_tui.core.config import build
 from gpt_tui.core.presets import find_preset
+from gpt_tui.core.session import LAST_EVALUATION, Snapshot
 from gpt_tui.tui import commands, figures, preferences
 from gpt_tui.tui.naming import preset_name
 from gpt_tui.tui.pace import FASTEST, OVER_SSH, SLOWEST, Pace
@@ -178,5 +179,22 @@ def test_a_run_is_called_after_its_preset_and_whether_it_is_that_still() -> None
     ],
 )
 def test_the_state_says_as_much_of_what_is_done_as_there_is_room_for(room: int, said: str) -> None:
-    state = State("TRAINING", "evaluating on the whole validation split", 1, 4)
+    state = State("TRAINING", "evaluating on the whole validation split", 1, 4, took=5)
     assert state.shown(room).plain == said
+
+
+@pytest.mark.parametrize(
+    ("snapshot", "said"),
+    [
+        (
+            Snapshot("TRAINING", "STOPPING", LAST_EVALUATION, 1, 4, left=9.0),
+            f"■ STOPPING {LAST_EVALUATION} 25%, 0:09 left",
+        ),
+        (Snapshot("TRAINING", "PAUSING", "evaluating", 1, 4, left=0.1), "‖ PAUSING"),
+        (Snapshot("PAUSED", "", "evaluating", 1, 4, left=9.0), "‖ PAUSED evaluating 25%, 0:09 left"),
+        (Snapshot("PAUSED", "", "training", 1, 4), "‖ PAUSED"),
+        (Snapshot("FINISHED", "", LAST_EVALUATION, 4, 4, left=9.0), "■ FINISHED"),
+    ],
+)
+def test_what_takes_long_is_said_whatever_was_asked_for_meanwhile(snapshot: Snapshot, said: str) -> None:
+    assert State.of_snapshot(snapshot).shown(100).plain == said

@@ -212,6 +212,7 @@ class TestFollowing:
 class TestLayout:
     @pytest.mark.parametrize("size", [*SIZES, (60, 16), (100, 30), (150, 30)])
     @pytest.mark.parametrize("name", ["quick", "lecture-bigram"])
+    @pytest.mark.soak
     async def test_every_choice_can_be_reached_and_read_at_every_size(self, size: tuple[int, int], name: str) -> None:
         async with opened(size, **preset_of(name)) as (app, pilot):
             rows = 7 if size >= (80, 24) else 3
@@ -242,6 +243,7 @@ class TestLayout:
             assert app.setup.choices() == ("explanation", "shapes", "architecture")
 
     @pytest.mark.parametrize("size", [(80, 24), (120, 40), (200, 60)])
+    @pytest.mark.soak
     async def test_a_pane_out_of_sight_is_jumped_to(self, size: tuple[int, int]) -> None:
         async with opened(size) as (app, pilot):
             beside, setup = app.setup.beside, app.setup

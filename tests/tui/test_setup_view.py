@@ -26,6 +26,7 @@ LAYERS, STEPS = RunConfig().model.n_layer, RunConfig().training.max_iters
 
 
 class TestReading:
+    @pytest.mark.soak
     async def test_every_field_can_be_reached_and_is_shown_whole(self) -> None:
         async with opened((80, 24)) as (app, pilot):
             seen = []
@@ -128,7 +129,7 @@ class TestEditing:
             await pilot.press("enter", *"lots", "enter")
             await settled(pilot)
             assert "✕ must be a whole number from 1 to 1,024" in app.text
-            assert app.setup._rows["n_layer"].editor is not None
+            assert app.setup.pane.rows["n_layer"].editor is not None
             await pilot.press("backspace")
             await settled(pilot)
             assert "✕" not in app.text
@@ -220,14 +221,14 @@ class TestFilter:
         async with opened() as (app, pilot):
             await pilot.press("slash", *"lr")
             await settled(pilot)
-            assert app.setup._shown_rows() == ["min_lr", "lr_schedule", "lr_decay_iters"]
-            assert "3 of" in app.text
+            assert app.setup.pane.shown == ["min_lr", "lr_schedule", "lr_decay_iters", "muon_lr"]
+            assert "4 of" in app.text
             await pilot.press("enter", "j")
             await settled(pilot)
             assert app.at == "lr_schedule"
             await pilot.press("escape")
             await settled(pilot)
-            assert len(app.setup._shown_rows()) == len(FIELDS) + 1
+            assert len(app.setup.pane.shown) == len(FIELDS) + 1
             assert app.at == "lr_schedule"
             assert app.row("lr_schedule")
 
@@ -235,13 +236,13 @@ class TestFilter:
         async with opened() as (app, pilot):
             await pilot.press("slash", *"zzz", "enter", "j", "l", "G", "x", "u", "enter", "escape")
             await settled(pilot)
-            assert len(app.setup._shown_rows()) == len(FIELDS) + 1
+            assert len(app.setup.pane.shown) == len(FIELDS) + 1
 
     async def test_esc_in_the_filter_shows_everything_again(self) -> None:
         async with opened() as (app, pilot):
             await pilot.press("slash", *"lr", "escape")
             await settled(pilot)
-            assert len(app.setup._shown_rows()) == len(FIELDS) + 1
+            assert len(app.setup.pane.shown) == len(FIELDS) + 1
             assert app.focused is app.setup.pane
             assert not app.setup.has_class("-filtering")
 
@@ -407,6 +408,7 @@ class TestBesideARun:
 
 
 class TestSizesAndLooks:
+    @pytest.mark.soak
     async def test_it_can_be_made_any_size_while_it_is_open(self) -> None:
         async with opened((120, 40)) as (app, pilot):
             for size in [*SIZES, (60, 16), (100, 24), (150, 30), (81, 17)]:
@@ -433,7 +435,7 @@ class TestSizesAndLooks:
 
     async def test_the_mouse_moves_steps_and_edits(self) -> None:
         async with opened() as (app, pilot):
-            row = app.setup._rows["n_layer"]
+            row = app.setup.pane.rows["n_layer"]
             await pilot.click(row, offset=(3, 0))
             await settled(pilot)
             assert app.at == "n_layer"
@@ -446,7 +448,7 @@ class TestSizesAndLooks:
             await pilot.click(row, offset=(row.columns.rest_at - 3, 0))
             await settled(pilot)
             assert row.editor is not None
-            await pilot.click(app.setup._rows["n_head"], offset=(3, 0))
+            await pilot.click(app.setup.pane.rows["n_head"], offset=(3, 0))
             await settled(pilot)
             assert app.at == "n_head"
             assert row.editor is None

@@ -5,19 +5,22 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from playing import until
 from recording import recorded, screen_text
+from runs_app import put, record
 from textual.app import App, ComposeResult
 from textual.screen import Screen
 from textual.widgets import Input
 
 import gpt_tui.tui.app as playground
 from gpt_tui.core.config import build
-from gpt_tui.core.events import Continued, Edit, Notice, Sample
+from gpt_tui.core.events import Continued, Edit, Notice, Parent, Sample, Started, Step
 from gpt_tui.core.presets import PRESETS
-from gpt_tui.core.runs import History
+from gpt_tui.core.runs import History, Shelf
 from gpt_tui.tui import panes
 from gpt_tui.tui.state import State
 from gpt_tui.tui.views.train import TrainView
+from gpt_tui.tui.watched import Opened
 from gpt_tui.tui.widgets.facts_pane import essentials
 
 FOLDER = Path(playground.__file__).parent
@@ -239,6 +242,28 @@ async def test_a_pane_takes_the_whole_view_and_gives_it_back(app: TrainApp) -> N
         assert screen_text(app) == before
 
 
+async def test_the_log_stays_at_its_newest_line_at_any_size_until_somebody_scrolls_away(app: TrainApp) -> None:
+    app.history.extend(recorded(100))
+    app.history.extend([Notice(level="info", text=f"notice {number}") for number in range(40)])
+    async with app.run_test(size=(200, 60)) as pilot:
+        await shown(app, pilot)
+        for number, size in enumerate([(120, 40), (80, 24), (120, 30), (200, 60), (120, 40)], 40):
+            await pilot.resize_terminal(*size)
+            await pilot.pause()
+            app.history.extend([Notice(level="info", text=f"notice {number}")])
+            assert f"notice {number}" in await shown(app, pilot), f"at {size}"
+        app.view.go_to(app.view.log_pane)
+        await pilot.press("g")
+        app.history.extend([Notice(level="warning", text="the disk is nearly full")])
+        await shown(app, pilot)
+        await until(pilot, lambda: "checkpoint 0, untrained" in screen_text(app))
+        assert "nearly full" not in screen_text(app)
+        await pilot.press("G")
+        app.history.extend([Notice(level="warning", text="the disk is full")])
+        await shown(app, pilot)
+        await until(pilot, lambda: "the disk is full" in screen_text(app))
+
+
 async def test_a_pane_without_a_place_is_reached_by_its_letter(app: TrainApp) -> None:
     app.history.extend(recorded(100))
     async with app.run_test(size=(80, 24)) as pilot:
@@ -300,3 +325,27 @@ async def test_a_log_of_another_version_is_shown_as_far_as_it_can_be(app: TrainA
         screen = await shown(app, pilot)
         assert "counsel of the world" in screen
         assert "loss 2.6" in screen
+
+
+async def test_a_fork_shows_what_its_parent_had_learned(app: TrainApp, tmp_path: Path) -> None:
+    shelf = Shelf(tmp_path / "runs")
+    put(shelf, "older", 200, minute=1)
+    with shelf.create(build({}), "newer", record(recorded(0)[0]), "quick") as writer:  # type: ignore[arg-type]
+        for event in recorded(300):
+            if isinstance(event, Started):
+                parent = Parent(run="older", step=200)
+                writer.append(event.model_copy(update={"created": "2026-11-20T15:00:00Z", "parent": parent}))
+            elif not isinstance(event, Step) or event.step > 200:
+                writer.append(event)
+    async with app.run_test(size=(120, 40)) as pilot:
+        watched = Opened(writer.run)
+        watched.read()
+        app.view.follow(watched)
+        assert len(app.view.chart.train) == 100
+        await until(pilot, lambda: len(app.view.chart.train) == 300)
+        app.view.chart.point_at(200)
+        await until(pilot, lambda: "forked from older at step 200" in screen_text(app))
+        other = Opened(shelf.find("older")[0])
+        other.read()
+        app.view.follow(other)
+        assert len(app.view.chart.train) == 200

@@ -1,4 +1,4 @@
-"""The playground: one screen with its views, the run that it shows, and what the keys of the program do.
+"""The playground: one screen with its five views, the run that they show, and what the keys of the program do.
 
 Views draw a `History` and a `Snapshot`. Everything that concerns a run goes through `core.session`, whose worker thread
 is the only place that imports torch; the first frame is painted long before that.
@@ -7,93 +7,66 @@ is the only place that imports torch; the first frame is painted long before tha
 from __future__ import annotations
 
 import asyncio
-import errno
-import os
-import signal
-import sys
 import threading
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from textual import events, work
-from textual.app import App, ComposeResult, SuspendNotSupported
+from textual.app import ComposeResult, SuspendNotSupported
 from textual.binding import BindingType
 from textual.color import Color
+from textual.css.query import NoMatches
 from textual.filter import LineFilter, Monochrome
-from textual.message_pump import MessagePump
 from textual.screen import Screen
 from textual.widget import Widget
-from textual.widgets import ContentSwitcher, Input
+from textual.widgets import Input
+from textual.worker import Worker
 
-from gpt_tui.console import Console
-from gpt_tui.core.config import RunConfig
-from gpt_tui.core.presets import DEFAULT
-from gpt_tui.core.session import Session, Stop
-from gpt_tui.crash import report_traceback
-from gpt_tui.tui import commands, keys, panes, preferences
+from gpt_tui.core.config import RunConfig, user_config_path
+from gpt_tui.core.presets import Preset
+from gpt_tui.core.session import BEGINNING_SECONDS, UNSAVED, Session, Stop
+from gpt_tui.tui import bell, clipboard, commands, keymap, keys, last_form, panes, preferences, selection, wishes
+from gpt_tui.tui.about import about
 from gpt_tui.tui.conductor import Conductor, Severity
-from gpt_tui.tui.editor import editor, open_in
+from gpt_tui.tui.doable import Doable
+from gpt_tui.tui.editor import edit_in, editor
+from gpt_tui.tui.key_names import show_key
 from gpt_tui.tui.keys import ACTIONS, Action
-from gpt_tui.tui.machine import NO_MACHINE, Meter
 from gpt_tui.tui.naming import preset_name
 from gpt_tui.tui.overlays import Command, Help, Jump, Palette
 from gpt_tui.tui.pace import Pace
 from gpt_tui.tui.plain import one_line
-from gpt_tui.tui.preferences import Preferences
 from gpt_tui.tui.request import PlaygroundRequest
+from gpt_tui.tui.screen import MainScreen
+from gpt_tui.tui.stage import VIEWS, Stage
 from gpt_tui.tui.state import State
 from gpt_tui.tui.theme import THEMES, AsciiFilter, NoColourFilter
-from gpt_tui.tui.views.train import TrainView
+from gpt_tui.tui.typed_keys import TypedKeys
 from gpt_tui.tui.watched import Own, Watched, config_of
-from gpt_tui.tui.widgets.footer import Footer, Item
+from gpt_tui.tui.widgets.chart import Chart
+from gpt_tui.tui.widgets.footer import Footer
 from gpt_tui.tui.widgets.header import Header, TooSmall
 
 if TYPE_CHECKING:
+    from gpt_tui.tui.views.generate import GenerateView
     from gpt_tui.tui.views.setup import SetupView
 
 SAVE_SECONDS = 8.0  # how long leaving waits for the worker to save
-HANG_UP_SECONDS = 0.5  # between two looks whether the terminal is still there
 PATIENCE_SECONDS = 3.0  # of these, how long for a last evaluation
-SMALLEST = (60, 16)
-VIEWS = {"train": "Train", "setup": "Setup"}
-ABSENT = {
-    "samples": "Samples is not in this version yet: Train shows the untrained and the newest one.",
-    "generate": "Generate is not in this version yet: “gpt-tui sample RUN” writes with any run.",
-    "runs": "Runs is not in this version yet: “gpt-tui runs” lists them, “gpt-tui open RUN” shows one.",
-}
+KEEPING_SECONDS = 1.0  # how long it waits for what it keeps of the screen to be written: a home may be on a dead disk
 
 
-class MainScreen(Screen[None], inherit_bindings=False):
-    """The one screen under all overlays; its keys are the app's."""
+class Playground(TypedKeys):
+    """status: the exit status to leave with. crash: the error that nobody foresaw, if one ended it.
 
-    AUTO_FOCUS = ""
-    HORIZONTAL_BREAKPOINTS = [(0, "-one"), (100, "-two"), (150, "-three")]  # noqa: RUF012
-    VERTICAL_BREAKPOINTS = [(0, "-short"), (32, "-tall")]  # noqa: RUF012
-
-    _had_focus: Widget | None = None  # before the notice took the views away
-
-    def on_resize(self, event: events.Resize) -> None:
-        width, height = SMALLEST
-        cramped = event.size.width < width or event.size.height < height
-        if cramped and not self.has_class("-cramped"):
-            self._had_focus = self.focused
-        self.set_class(cramped, "-cramped")
-        if not cramped:
-            self.call_after_refresh(self._give_focus_back)
-
-    def _give_focus_back(self) -> None:
-        kept, self._had_focus = self._had_focus, None
-        if kept is not None and kept.is_attached and self.focused is None:
-            self.set_focus(kept)
-
-
-class Playground(App[None]):
-    """status: the exit status to leave with. crash: the error that nobody foresaw, if one ended it."""
+    left: the session that was at work when leaving was asked for; hurried: a person asked again, who will not wait
+    """
 
     TITLE = "gpt-tui"
-    CSS_PATH: ClassVar = ["app.tcss", "views/train.tcss", "views/setup.tcss"]
+    CSS_PATH: ClassVar = ["app.tcss", *(f"views/{name}.tcss" for name in VIEWS)]
     ENABLE_COMMAND_PALETTE = False
     ESCAPE_TO_MINIMIZE = False
     BINDINGS: ClassVar[list[BindingType]] = keys.bindings("app")
@@ -102,32 +75,42 @@ class Playground(App[None]):
         self._ascii = AsciiFilter() if request.ascii else None
         self._no_colour = NoColourFilter()
         super().__init__()
-        self._typed: asyncio.Queue[events.Key] = asyncio.Queue()
-        self.request = request
+        self._folder = preferences.state_dir()
+        self._preferences = preferences.load(self._folder)
+        self.request = request = self._with_last_form(request)
         self.status = 0
         self.crash: BaseException | None = None
         self.conductor = Conductor(
             request,
-            form=lambda: self.form,
-            preset=lambda: self.preset,
-            in_sight=lambda: self._view == "train" and not self.conductor.begun,
+            form=lambda: self.stage.form,
+            preset=lambda: self.stage.preset,
+            in_sight=lambda: self.stage.name_in_sight == "train",
             say=self.say,
-            later=lambda work: self.run_worker(work, exclusive=True, group="run"),
+            later=self._later,
+            show=lambda: self.action_view("train"),
+            ended=self._run_ended,
         )
-        self._folder = preferences.state_dir()
-        self._preferences = preferences.load(self._folder)
-        self._meter = Meter()
+        self.keymap = keymap.load(user_config_path())
+        self.set_keymap(self.keymap.overrides)
         self._pace = Pace()
-        self._leaving = False
-        self._train = TrainView(
-            smoothing=self._preferences.smoothing, units=self._preferences.units, ascii=request.ascii, id="train"
-        )
-        self._setup: SetupView | None = None
+        self._leaving = self.hurried = False
+        self.left: Session | None = None
+        self.stage = Stage(request, self._preferences, id="views")
         self._header, self._footer = Header(id="header"), Footer(id="footer")
-        self._switcher = ContentSwitcher(initial="train", id="views")
+        self.doable = Doable(self.keymap, self.stage, self.conductor)
         for theme in THEMES:
             self.register_theme(theme)
+        self.animation_level = "none"  # over a slow line a scroll that glides is a scroll that drags
         self.theme = self._preferences.theme if self._preferences.theme in self.available_themes else THEMES[0].name
+
+    def _with_last_form(self, request: PlaygroundRequest) -> PlaygroundRequest:
+        """Where the form was left to the program: as it was the last time, or a first start."""
+        if not request.open_form:
+            return request
+        if not preferences.ever_kept(self._folder):
+            return replace(request, first_start=True)
+        resolved, preset = last_form.restore(self._preferences.form, request.resolved)
+        return replace(request, resolved=resolved, preset=preset or request.preset)
 
     def get_line_filters(self) -> Sequence[LineFilter]:
         filters = list(super().get_line_filters())
@@ -149,53 +132,50 @@ class Playground(App[None]):
 
     def compose(self) -> ComposeResult:
         yield self._header
-        with self._switcher:
-            yield self._train
+        yield self.stage
         yield self._footer
         yield TooSmall(id="too-small")
 
     def on_mount(self) -> None:
-        self._obey_keys()
+        self.obey_keys()
         self.screen.set_class(self._preferences.compact, "-compact")
         self._show_all()
-        self._train.focus_first()
+        self.stage.train.arrive()
         self.call_after_refresh(self._begin)
 
     # Beginning ------------------------------------------------------------------------------------------------------
 
     def _begin(self) -> None:
         """After the first frame: the form, the run that was asked for, and the clock."""
-        self._mount_setup()
-        if self._preferences.view == "setup" and not (self.request.open or self.request.resume or self.request.fork):
-            self.action_view("setup")
+        if self._leaving:
+            return
+        request = self.request
+        self.stage.view("setup")
+        if not (request.open or request.resume or request.fork):
+            if not self.stage.moved and self._preferences.view in VIEWS:  # no key was quicker
+                self.action_view(self._preferences.view)
+            if self.request.first_start:
+                self._welcome()
+        if self.keymap.faults:
+            self.say("\n".join(["Keys of your own that do not hold:", *map(str, self.keymap.faults)]), "warning")
         self.conductor.begin()
         self._tick()
 
-    def _mount_setup(self) -> None:
-        """The form comes after the first frame, or when it is asked for, if that is sooner."""
-        if self._setup is not None:
-            return
-        from gpt_tui.tui.views.setup import SetupView
+    def _welcome(self) -> None:
+        """Three ways to begin, for who has never been here."""
+        from gpt_tui.tui.views.welcome import Choice, Welcome
 
-        self._setup = SetupView(
-            self.request.resolved,
-            self.request.preset,
-            runs_dir=self.request.runs_dir,
-            chosen=self._preferences.beside,
-            ascii=self.request.ascii,
-            id="setup",
-        )
-        self._switcher.mount(self._setup)
-        self._setup.display = False
+        def chosen(choice: Choice | None) -> None:
+            way = choice.way if choice is not None else None
+            if way == "watch":
+                self.action_toggle_run()
+            elif way == "runs":
+                self.action_view("runs")
+            elif choice is not None and self.stage.setup is not None:
+                self.action_view("setup")
+                self.stage.setup.take_dataset(choice.text)
 
-    @property
-    def preset(self) -> str | None:
-        return self._setup.preset if self._setup else self.request.preset or DEFAULT
-
-    @property
-    def form(self) -> RunConfig | None:
-        """What a new run would be; None while the form has faults."""
-        return self._setup.config if self._setup else self.request.resolved.config
+        self.push_screen(Welcome(), chosen)
 
     # Drawing --------------------------------------------------------------------------------------------------------
 
@@ -209,18 +189,20 @@ class Playground(App[None]):
 
     def _show_all(self) -> None:
         conductor = self.conductor
-        watched, state = conductor.watched, conductor.state
+        state = conductor.state
+        cramped = self.screen_stack[0].has_class("-cramped")
+        for overlay in self.screen_stack[1:]:  # the notice is to be seen, whatever lies over it
+            overlay.set_class(cramped, "-cramped")
         with self.batch_update():
-            if watched is not None:
-                machine = self._meter.read() if self.session is not None else NO_MACHINE
-                self._train.show(watched.history, watched.snapshot, machine, state.ended)
             if not conductor.begun:
-                facts = self._setup.facts if self._setup is not None else None
-                self._train.ready(self.form, self.preset, state, conductor.refusal, facts)
-            if self._setup is not None and isinstance(watched, Own):
-                self._setup.show_run(watched.history, watched.snapshot)
-            self._header.set(self._subject(), state, self._views())
-            self._footer.set(list(self._footer_items(state)))
+                facts = self.stage.setup.facts if self.stage.setup is not None else None
+                self.stage.train.ready(self.stage.form, self.stage.chosen, state, conductor.refusal, facts)
+            if self.stage.setup is not None:
+                self.stage.setup.follow(conductor.own)
+            if self.stage.in_sight is not self.stage.setup:
+                self.stage.in_sight.follow(conductor.watched)
+            self._header.set(self._subject(), state, self._views_line(), conductor.aside)
+            self._footer.set(list(self.doable.footer(self._focused_below)))
 
     @property
     def watched(self) -> Watched | None:
@@ -236,70 +218,36 @@ class Playground(App[None]):
         """The session at work, if one is."""
         return self.conductor.session
 
-    @property
-    def _view(self) -> str:
-        return self._switcher.current or "train"
-
-    @property
-    def _shown(self) -> TrainView | SetupView:
-        return self._setup if self._view == "setup" and self._setup is not None else self._train
-
     def _subject(self) -> list[str]:
         """What the first line calls what is open, the fullest name first."""
         watched = self.watched
-        if self._view == "setup":
-            return ["Setup"]
+        if subject := self.stage.in_sight.subject():
+            return [subject]
         if watched is None or watched.history.started is None:
-            planned = self.form or self.request.resolved.config
-            return _called(self.preset, planned, Path(planned.data.dataset).name or planned.data.dataset)
+            planned = self.stage.form or self.request.resolved.config
+            return _called(self.stage.chosen, planned, Path(planned.data.dataset).name or planned.data.dataset)
         started, config = watched.history.started, config_of(watched.history)
-        preset = watched.session.plan.preset if isinstance(watched, Own) else None
-        if preset is None or config is None:
+        plan = watched.session.plan if isinstance(watched, Own) else None
+        if plan is None or plan.preset is None or plan.fork is not None or config is None:
             return [f"{started.run} on {started.dataset.name}", started.run]
-        return _called(preset, config, started.dataset.name)
+        return _called(plan.preset, config, started.dataset.name)
 
-    def _views(self) -> list[tuple[str, str, str, bool]]:
-        current = self._view
+    def _views_line(self) -> list[tuple[str, str, str, bool]]:
+        current = self.stage.name_in_sight
         return [
             (str(number), name, f"app.view('{view}')", view == current)
             for number, (view, name) in enumerate(VIEWS.items(), 1)
         ]
 
-    def _footer_items(self, state: State) -> Iterable[Item]:
-        for action in keys.of("app", *self._owners()):
-            if action.footer and self._useful(action, state):
-                where = "app." if action.where == "app" else ""
-                yield Item(action.footer, action.first, self._label(action), f"{where}{action.id}")
+    @property
+    def _focused_below(self) -> Widget | None:
+        """What has the focus, or will have it again once the overlays are gone."""
+        return self.screen_stack[0].focused
 
-    def _useful(self, action: Action, state: State) -> bool:
-        """Whether it belongs into the footer now."""
-        alive = self.session is not None
-        if action.id == "toggle_run":
-            return not self.conductor.elsewhere
-        if action.id == "single_step":
-            return alive and state.word == "PAUSED"
-        if action.id in ("stop_run", "save"):
-            return alive and not (action.id == "save" and state.word == "PREPARING")
-        if action.id == "new_run":
-            return self.conductor.may_go_on
-        if action.id == "before_after":
-            return self._train.one_sample
-        if action.id == "copy_command":
-            return self._setup is not None and self._setup.pane.has_focus_within
-        if action.where == "train":
-            return self.conductor.begun
-        return True
-
-    def _label(self, action: Action) -> str:
-        if action.id == "cycle_beside" and self._setup is not None:
-            return self._setup.next_choice
-        return self.conductor.toggle_label if action.id == "toggle_run" else action.label
-
-    def _owners(self) -> list[str]:
-        """The owners of keys, from what has the focus outwards, without the app."""
-        focused = self.screen_stack[0].focused
-        chain = focused.ancestors_with_self if focused is not None else []
-        return [owner for node in chain for owner in getattr(node, "KEYS", ())]
+    def on_descendant_focus(self) -> None:
+        """What the keys do depends on what has the focus: the last line says it at once."""
+        if self._footer.is_attached:
+            self._footer.set(list(self.doable.footer(self._focused_below)))
 
     # Saying ---------------------------------------------------------------------------------------------------------
 
@@ -336,26 +284,71 @@ class Playground(App[None]):
         if self._header.is_attached:  # what is known of a dataset may arrive while the screen is being taken down
             self._show_all()
 
+    def _later(self, work: Callable[[], Coroutine[None, None, None]]) -> Worker[None]:
+        """Do it beside the screen, in place of what was to be done with a run so far."""
+        return self.run_worker(work, exclusive=True, group="run")
+
+    def _run_ended(self, name: str, word: str, seconds: float) -> None:
+        """A run of this process has come to its end: call the person back, if that is wanted."""
+        if self._driver is not None:
+            text = f"{one_line(name)} {word.lower()}"
+            bell.ring(self._preferences.bell, text, seconds=seconds, write=self._driver.write)
+
+    # What views ask for ---------------------------------------------------------------------------------------------
+
+    def on_open_run(self, wish: wishes.OpenRun) -> None:
+        self.conductor.open(wish.path)
+        self._show_all()
+
+    def on_resume_run(self, wish: wishes.ResumeRun) -> None:
+        self.conductor.resume(_at(wish.path, wish.step), wish.edits)
+        self._show_all()
+
+    def on_fork_run(self, wish: wishes.ForkRun) -> None:
+        self.conductor.fork(_at(wish.path, wish.step), wish.edits)
+        self._show_all()
+
+    def on_fork_here(self, wish: wishes.ForkHere) -> None:
+        self.conductor.fork_at(wish.step)
+        self._show_all()
+
+    def on_speak(self, wish: wishes.Speak) -> None:
+        self.action_view("generate")
+        generate: GenerateView = self.stage.views["generate"]  # type: ignore[assignment]
+        generate.use(wish.path, wish.step)
+
+    def on_scrubbed(self, wish: wishes.Scrubbed) -> None:
+        self.stage.scrubbed = wish.step
+        self.stage.train.chart.point_at(wish.step)
+
+    def on_chart_crosshair_moved(self, message: Chart.CrosshairMoved) -> None:
+        """Samples goes along with the chart's cursor."""
+        if message.chart is not self.stage.train.chart:
+            return
+        self.stage.scrubbed = None if message.x is None else self.stage.train.chart.step_at(message.x)
+        if self.stage.samples is not None:
+            self.stage.samples.scrub_to(self.stage.scrubbed)
+
+    def on_copy_text(self, wish: wishes.CopyText) -> None:
+        self._copy(wish.what, wish.text)
+
+    def on_edit_text(self, wish: wishes.EditText) -> None:
+        text = self._edited(wish.text, wish.suffix)
+        if text is not None and text != wish.text:
+            wish.take(text)
+
     # Keys: getting about --------------------------------------------------------------------------------------------
 
     def action_view(self, view: str) -> None:
-        self._mount_setup()
-        self._switcher.current = view
-        if view == "train":
-            self._train.focus_first()
-        elif self._setup is not None:
-            self._setup.call_later(self._setup.arrive)  # it may not be mounted yet
+        self.stage.bring(view)
         self._show_all()
 
     def action_turn_view(self, by: int) -> None:
         views = list(VIEWS)
-        self.action_view(views[(views.index(self._view) + by) % len(views)])
-
-    def action_absent(self, view: str) -> None:
-        self.say(ABSENT[view])
+        self.action_view(views[(views.index(self.stage.name_in_sight) + by) % len(views)])
 
     def action_jump(self) -> None:
-        letters = panes.jumps(self._shown)
+        letters = panes.jumps(self.stage.in_sight)
         if len(letters) < 2:
             self.say("There is one pane here.")
             return
@@ -364,10 +357,10 @@ class Playground(App[None]):
     def _jumped(self, pane: Widget | None) -> None:
         if pane is None:
             return
-        self._shown.go_to(pane)
+        self.stage.in_sight.go_to(pane)
 
     def action_maximise(self) -> None:
-        view = self._shown
+        view = self.stage.in_sight
         pane = None if panes.maximised(view) else panes.focused_pane(view)
         if pane is None and not panes.maximised(view):
             self.say("z gives a focused pane the whole screen; tab moves the focus.")
@@ -375,12 +368,12 @@ class Playground(App[None]):
         panes.maximise(view, pane)
 
     def action_leave(self) -> None:
-        if self._view == "train" and self._train.leave():
+        if selection.let_go(self.screen):
             return
-        if panes.maximised(self._shown):
-            panes.maximise(self._shown, None)
-        elif self._view == "setup" and self._setup is not None and self._setup.leave():
+        if self.stage.in_sight.leave() or self.conductor.give_up():
             return
+        if self.conductor.watch_own():
+            self.action_view("train")
         else:
             self.say("Nothing to leave here; q leaves the program.")
 
@@ -393,105 +386,119 @@ class Playground(App[None]):
         self.theme = names[(names.index(self.theme) + 1) % len(names)]
         self.say(f"theme {self.theme}")
 
+    def action_split(self, by: int) -> None:
+        if not self.stage.in_sight.split(by):
+            self.say("Nothing beside each other here whose room could be split.")
+
+    def action_next_bell(self) -> None:
+        choice = bell.next_choice(self._preferences.bell)
+        self._preferences = replace(self._preferences, bell=choice)
+        self.say(bell.SAID[choice])
+
     def action_copy(self) -> None:
-        what, text = panes.text_of(self._shown)
-        if self._setup is not None and panes.focused_pane(self._train) is self._train.ready_pane:
-            what, text = "the command that does the same", self._setup.command_line()
+        if (chosen := selection.selected(self.screen)) is not None:
+            self._copy("what is selected", chosen)
+            return
+        what, text = self.stage.in_sight.copied()
+        if self.stage.setup is not None and panes.focused_pane(self.stage.train) is self.stage.train.ready_pane:
+            what, text = "the command that does the same", self.stage.setup.command_line()
+        self._copy(what, text)
+
+    def _copy(self, what: str, text: str) -> None:
         if not text:
             self.say("Nothing to copy here yet.")
             return
-        self.copy_to_clipboard(text)
         lines = len(text.splitlines())
-        self.say(f"copied: {what}, {lines} {'line' if lines == 1 else 'lines'}")
+        where = self._put_on_clipboard(text)
+        self.say(f"copied: {what}, {lines} {'line' if lines == 1 else 'lines'}, {where}")
+
+    def copy_to_clipboard(self, text: str) -> None:
+        """By every way there is: a terminal that knows no OSC 52 gives no answer."""
+        self._put_on_clipboard(text)
+
+    def _put_on_clipboard(self, text: str) -> str:
+        """Copy it; where it went, in words."""
+
+        def failed(why: str) -> None:
+            self.post_message(wishes.Say(why))
+
+        return clipboard.put(text, osc52=super().copy_to_clipboard, folder=self._folder, failed=failed)
+
+    def on_say(self, wish: wishes.Say) -> None:
+        self.say(wish.text, "warning")
 
     def action_open_editor(self) -> None:
-        _, text = panes.text_of(self._shown)
-        command = editor()
-        if not text:
-            self.say("Nothing to open here yet.")
-        elif command is None:
-            self.say("Set EDITOR to the editor you like, and e opens this text in it.")
+        _, text = self.stage.in_sight.copied()
+        if text:
+            self._edited(text, ".txt")
         else:
-            try:
-                open_in(command, text, self.suspend)
-            except (OSError, ValueError, SuspendNotSupported) as error:
-                self.say(f"{command} cannot be run here: {error}", "error")
+            self.say("Nothing to open here yet.")
+
+    def _edited(self, text: str, suffix: str) -> str | None:
+        """What the person makes of a text in the editor; None where it could not be opened, which is said."""
+        command = editor()
+        if command is None:
+            self.say("Set EDITOR to the editor you like, and e opens this text in it.")
+            return None
+        try:
+            return edit_in(command, text, suffix, self.suspend)
+        except (OSError, ValueError, SuspendNotSupported) as error:
+            self.say(f"{command} cannot be run here: {error}", "error")
+            return None
 
     def action_help(self) -> None:
-        owners = self._owners()
-        subject = getattr(self.focused, "label", "") or VIEWS[self._view]
-        self.push_screen(Help(subject, [a for owner in owners for a in keys.of(owner)], keys.of("app")))
+        own = self.doable.own(self._focused_below)
+        pane = panes.focused_pane(self.stage.in_sight)
+        label = getattr(pane, "label", "")
+        view = self.stage.name_in_sight
+        said = about(view, label)
+        self.push_screen(Help(label or VIEWS[view], said, own, self.keymap.of("app"), self._keys_of("help")))
+
+    def _keys_of(self, action: str) -> tuple[str, ...]:
+        """The keys that an action of the app has here."""
+        return next(found.keys for found in self.keymap.of("app") if found.id == action)
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Where only the notice of a small terminal is seen, nothing is done unseen; leaving works."""
+        leaving = action in ("quit", "help_quit")
+        return leaving or not any(screen.has_class("-cramped") for screen in self.screen_stack)
+
+    def action_press(self, key: str) -> None:
+        """What a press on a key in the last line does, where that key is somebody else's to obey."""
+        self.post_message(events.Key(key, None))
 
     def action_help_quit(self) -> None:
         self.say("q saves the run and leaves; y copies.")
 
-    async def on_event(self, event: events.Event) -> None:
-        """Keys wait in line: each is obeyed only once all that the one before it set off is done.
-
-        Textual hands a key to the focused widget and takes the next; a key that is no letter comes back here behind the
-        letters typed after it, and a field gets the focus after them. Of "0.002", enter, "1", typed during a short
-        standstill, the 1 would be part of the value.
-        """
-        if isinstance(event, events.Key) and not event.is_forwarded:
-            self._typed.put_nowait(event)
-        else:
-            await super().on_event(event)
-
-    @work(group="keys")
-    async def _obey_keys(self) -> None:
-        while True:
-            event = await self._typed.get()
-            try:
-                await self._obey_key(event)
-            except Exception as error:  # noqa: BLE001 - what an action raises ends the program as anywhere else
-                self._handle_exception(error)
-                return
-
-    async def _obey_key(self, event: events.Key) -> None:
-        focused = self.focused
-        letter = isinstance(focused, Input) and event.is_printable
-        if letter or not await self._check_bindings(event.key):
-            await super().on_event(event)
-        for _ in range(2):  # what a widget tells its owner, and what the owner does then
-            for node in (focused or self.screen).ancestors_with_self:
-                await self._settle(node)
-
-    async def _settle(self, node: MessagePump) -> None:
-        """Wait until a widget has handled what waits for it now; not long where it is being taken down."""
-        done = asyncio.Event()
-        if node.is_running and node.call_later(done.set):
-            try:
-                await asyncio.wait_for(done.wait(), 1)
-            except TimeoutError:
-                pass
-
     def on_key(self, event: events.Key) -> None:
         """No key does nothing without saying so."""
-        if event.is_printable and event.key not in self.screen.active_bindings and not isinstance(self.focused, Input):
-            self.say(f"{one_line(event.character or event.key)} does nothing here; ? shows the keys.")
+        if event.key not in self.screen.active_bindings and not isinstance(self.focused, Input):
+            key = event.character if event.is_printable and event.character else show_key(event.key)
+            self.say(f"{one_line(key)} does nothing here; ? shows the keys.")
 
     # The palette ----------------------------------------------------------------------------------------------------
 
     def action_palette(self) -> None:
-        self.push_screen(Palette(self._commands(), self._offers), self._obey)
+        self.push_screen(Palette(self._commands(), self._offers, self._keys_of("palette")), self._obey)
 
     def _obey(self, command: Command | None) -> None:
         if command is not None:
             command.do()
 
     def _commands(self) -> list[Command]:
-        owners = ["app", *self._owners(), *(["train"] if self._view == "train" else [])]
-        actions = (action for action in ACTIONS if action.where in owners)
+        actions = self.doable.in_view(self._focused_below)
         themes = commands.of_themes(self.available_themes, lambda name: setattr(self, "theme", name))
         fields = commands.of_fields(self._config_at_work, self._show_field)
-        return [*commands.of_actions(actions, self._label, self._do), *themes, *fields]
+        return [*commands.of_actions(actions, self.doable.label, self._do), *themes, *fields]
 
     def _do(self, action: Action) -> None:
-        """Do an action where it belongs: at the focused widget, or at one that it lies in."""
-        focused = self.screen_stack[0].focused
-        chain = list(focused.ancestors_with_self) if focused is not None else []
-        owner = next((node for node in chain if action.where in getattr(node, "KEYS", ())), None)
-        self.call_later(self.run_action, action.id, owner or (self._train if action.where == "train" else self))
+        """Do an action where it belongs: at the focused widget, at one that it lies in, or in the view."""
+        owner = self.doable.owner(action, self._focused_below) or self
+        self.call_later(self.run_action, action.id, owner)
+
+    def action_do(self, name: str) -> None:
+        """What a press on the footer does."""
+        self._do(next(action for action in ACTIONS if action.name == name))
 
     def _offers(self, typed: str) -> list[Command]:
         return commands.of_field(
@@ -509,8 +516,8 @@ class Playground(App[None]):
 
     def _show_field(self, name: str) -> None:
         self.action_view("setup")
-        if self._setup is not None:
-            self._setup.go_to_field(name)
+        if self.stage.setup is not None:
+            self.stage.setup.go_to_field(name)
 
     # Leaving --------------------------------------------------------------------------------------------------------
 
@@ -518,14 +525,22 @@ class Playground(App[None]):
         self.leave(0)
 
     def leave(self, status: int) -> None:
-        """Save the run, keep how things were, and go. A second request goes at once."""
-        if self._leaving:
+        """Save the run, keep how things were, and go. At once, where a person asks again (ctrl+c is of a person too).
+
+        A service manager, and a window that closes, may say the same twice and mean it once.
+        """
+        again, by_signal = self._leaving, bool(self.status)
+        self._leaving, self.status = True, self.status or status
+        if again and status in (0, 130):
+            self.hurried = True
             self.exit()
             return
-        self._leaving = True
-        self.status = status
+        if again and by_signal:
+            return
+        self.conductor.drop()  # what waits for the run at work to be saved would begin another
         self._keep_preferences()
         session = self.session
+        self.left = self.left or session
         if session is None:
             self.exit()
             return
@@ -537,24 +552,33 @@ class Playground(App[None]):
     @work(exclusive=True, group="leave")
     async def _leave_when_saved(self, session: Session) -> None:
         await _ended(session, PATIENCE_SECONDS)
+        if _waits_to_be_saved(session) and not self.status:
+            return  # its notice says what to do; q again leaves without that
         session.submit(Stop("signal"))  # a last evaluation takes too long: only save
         await _ended(session, SAVE_SECONDS - PATIENCE_SECONDS)
         self.exit()
 
     def _keep_preferences(self) -> None:
-        chart, before = self._train.chart, self._preferences
-        kept = Preferences(
-            view=self._view,
+        chart, before = self.stage.train.chart, self._preferences
+        kept = replace(
+            before,
+            view=self.stage.name_in_sight,
             theme=self.theme,
             compact=self.screen.has_class("-compact"),
             smoothing=chart.smoothing,
             units=chart.unit,
-            beside=self._setup.chosen if self._setup is not None else before.beside,
+            beside=self.stage.setup.chosen if self.stage.setup is not None else before.beside,
+            shares={name: view.shares for name, view in self.stage.views.items() if view.shares},
+            form=self.stage.setup.kept() if self.stage.setup is not None else before.form,
         )
-        try:
-            preferences.save(self._folder, kept)
-        except OSError:
-            pass  # a read-only home is no reason not to leave; the next start has its defaults
+        thread = threading.Thread(target=_keep, args=(self._folder, kept), name="gpt-tui preferences", daemon=True)
+        thread.start()
+        thread.join(KEEPING_SECONDS)
+
+    def _handle_exception(self, error: Exception) -> None:
+        if self._exit and isinstance(error, NoMatches):
+            return  # an app that is leaving mounts nothing any more: what was made just then misses its parts
+        super()._handle_exception(error)
 
     def _fatal_error(self) -> None:
         """An error that nobody foresaw: leave, and let the caller tell of it once the terminal is itself again."""
@@ -562,95 +586,34 @@ class Playground(App[None]):
         self._close_messages_no_wait()
 
 
-def _called(preset: str | None, config: RunConfig, dataset: str) -> list[str]:
-    names = [preset_name(preset, config), preset] if preset else ["a run"]
+def _called(preset: Preset | str | None, config: RunConfig, dataset: str) -> list[str]:
+    short = preset.name if isinstance(preset, Preset) else preset
+    names = [preset_name(preset, config), short] if preset and short else ["a run"]
     return [f"{name} on {dataset}" for name in names]
 
 
-# Running it ----------------------------------------------------------------------------------------------------------
+def _at(path: Path, step: int | None) -> str:
+    """RUN[@STEP], as the shelf finds it."""
+    return str(path) if step is None else f"{path}@{step}"
 
 
-def run_playground(request: PlaygroundRequest) -> int:
-    """Open the playground and stay until it is left. Returns the exit status; raises what nobody foresaw."""
-    app = Playground(request)
-    asyncio.run(_run(app))
-    session = app.session
-    if session is not None and app.crash is not None:
-        session.submit(Stop("signal"))
-        session.join(SAVE_SECONDS)
-    if app.crash is not None:
-        raise app.crash
-    console = Console.standard()
-    for text in app.conductor.tracebacks:
-        report_traceback(text, console)
-    if session is not None and session.alive:
-        console.warn(
-            "gpt-tui: the run was left before it was saved; "
-            f"gpt-tui --resume {session.snapshot.run_name} goes on from its last checkpoint"
-        )
-        os._exit(app.status)  # the worker is deep in a computation: waiting for it would hold the terminal
-    return app.status or app.return_code or 0
+def _keep(folder: Path, kept: preferences.Preferences) -> None:
+    try:
+        preferences.save(folder, kept)
+    except OSError:
+        pass  # a read-only home is no reason not to leave; the next start has its defaults
 
 
 async def _ended(session: Session, seconds: float) -> None:
-    """Wait for it to end, but no longer than this."""
-    limit = time.monotonic() + seconds
-    while session.alive and time.monotonic() < limit:
+    """Wait for it to end, but no longer than this, and hardly for what comes before a run: it has nothing to save."""
+    began = time.monotonic()
+    while session.alive and not _waits_to_be_saved(session):
         await asyncio.sleep(0.05)
+        limit = min(BEGINNING_SECONDS, seconds) if session.snapshot.state == "PREPARING" else seconds
+        if time.monotonic() - began >= limit:
+            return
 
 
-async def _run(app: Playground) -> None:
-    loop = asyncio.get_running_loop()
-    for name, status in (("SIGTERM", 143), ("SIGHUP", 129), ("SIGINT", 130)):
-        number = getattr(signal, name, None)
-        if number is None:
-            continue
-        try:
-            loop.add_signal_handler(number, _leave_for, app, status)
-        except NotImplementedError:  # Windows: the console's own handling stays
-            break
-    left = threading.Event()
-    threading.Thread(target=_watch_terminal, args=(app, loop, left), name="gpt-tui terminal", daemon=True).start()
-    try:
-        await app.run_async()
-    finally:
-        left.set()
-
-
-def _watch_terminal(app: Playground, loop: asyncio.AbstractEventLoop, left: threading.Event) -> None:
-    """Leave once the terminal has hung up; the signal for that reaches only who was started first in it, say make.
-
-    In a thread, because drawing on a terminal that is gone can hold up the loop for ever.
-    """
-    while not left.wait(HANG_UP_SECONDS):
-        if _terminal_is_gone():
-            loop.call_soon_threadsafe(app.leave, 129)
-            _insist(app.session, 129)
-
-
-def _terminal_is_gone() -> bool:
-    if sys.platform == "win32" or sys.__stdin__ is None:
-        return False
-    import termios
-
-    try:
-        termios.tcgetattr(sys.__stdin__.fileno())
-    except termios.error as error:
-        return bool(error.args[0] == errno.EIO)  # anything else: not a terminal at all
-    except (OSError, ValueError):
-        return False
-    return False
-
-
-def _leave_for(app: Playground, status: int) -> None:
-    """A signal: save and leave, even where the terminal is gone and nothing can be drawn any more."""
-    threading.Thread(target=_insist, args=(app.session, status), name="gpt-tui leave", daemon=True).start()
-    app.leave(status)
-
-
-def _insist(session: Session | None, status: int) -> None:
-    if session is not None:
-        session.submit(Stop("signal"))
-        session.join(SAVE_SECONDS)
-    time.sleep(3)
-    os._exit(status)
+def _waits_to_be_saved(session: Session) -> bool:
+    """Whether it could not be saved just now, and keeps its weights until it is asked to again."""
+    return session.snapshot.activity == UNSAVED and not session.snapshot.pending

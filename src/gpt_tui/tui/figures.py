@@ -23,7 +23,7 @@ def loss(value: float | None) -> str:
 
 def rate(value: float | None) -> str:
     """A learning rate: "1.2e-2"."""
-    if value is None or math.isnan(value):
+    if value is None or not math.isfinite(value):
         return MISSING
     if value == 0:
         return "0"
@@ -67,7 +67,8 @@ def duration(seconds: float | None) -> str:
         return MISSING
     whole = max(0, round(seconds))
     if whole >= 2 * _YEAR:
-        return f"{whole / _YEAR:,.0f} years"
+        years = whole / _YEAR
+        return f"{years:,.0f} years" if years < 1e6 else f"{years:.1e} years"
     if whole >= 100 * 3600:
         return f"{whole // 86400} d {whole % 86400 // 3600} h"
     hours, rest = divmod(whole, 3600)
@@ -81,6 +82,15 @@ def bar(share: float, width: int) -> tuple[str, str]:
     return "▰" * filled, "▱" * (width - filled)
 
 
+def share_of(value: float, low: float, high: float) -> float:
+    """Where a value lies on the way from `low` to `high`, however far apart they are; halfway where they are alike."""
+    if high <= low:
+        return 0.5
+    if math.isinf(high - low):
+        value, low, high = value / 4, low / 4, high / 4
+    return (value - low) / (high - low)
+
+
 def spark(values: Sequence[float]) -> str:
     """A small curve of block elements, a cell a value; a value that is not finite leaves its cell empty."""
     finite = [v for v in values if math.isfinite(v)]
@@ -91,6 +101,6 @@ def spark(values: Sequence[float]) -> str:
     def level(value: float) -> str:
         if not math.isfinite(value):
             return " "
-        return SPARKS[3] if high <= low else SPARKS[min(7, int((value - low) / (high - low) * 8))]
+        return SPARKS[3] if high <= low else SPARKS[min(7, int(share_of(value, low, high) * 8))]
 
     return "".join(level(value) for value in values)

@@ -6,55 +6,59 @@ wrong in a form is how fields go together, and that is checked after every chang
 
 from __future__ import annotations
 
-import math
-import re
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from gpt_tui.core.config import (
+    ENVIRONMENT,
     FIELDS,
     RULES,
     SECTIONS,
+    USER_CONFIGURATION,
     DatasetFacts,
-    FieldSpec,
     ModelConfig,
     Resolved,
     RunConfig,
     build,
+    conflicts,
     dataset_faults,
     find_faults,
     idle,
     live_changes,
 )
 from gpt_tui.core.errors import Fault, Refusal
-from gpt_tui.core.presets import DEFAULT, PRESETS, find_preset
+from gpt_tui.core.presets import DEFAULT, PRESETS, Preset, PresetShelf
+from gpt_tui.tui.stepping import around, stepped
 
-# Steps and batches are counted in 1, 2, 5, 10 …; sizes in 1, 2, 4, 8 ….
-_COUNTED = ("steps", "batches")
-_SMALLEST = 1e-6
+_AGAIN = (USER_CONFIGURATION, ENVIRONMENT)  # what sets a field at the next start too
 
 
 @dataclass(frozen=True)
 class _Change:
-    """What one change replaced. live: it was asked of the run that was on."""
+    """What one change replaced. asked: the fields that were asked of the run that was on."""
 
-    preset: str
+    preset: Preset
     before: Mapping[str, Any]
-    live: bool
+    asked: tuple[str, ...]
 
 
 class Form:
     """The fields of the run that would start next.
 
+    preset:  the one that the configuration was built on; None is the default one
+    presets: those that can be chosen; None is the built-in ones and the user's own
+
     While a run is on (`run` is its configuration, with its edits), the form follows it: a field that nobody set apart
     shows what the run has. A live field that is set here is asked of the run; everything else is kept for the next one.
     """
 
-    def __init__(self, resolved: Resolved, preset: str | None) -> None:
-        self.preset = preset or DEFAULT
-        self.base = find_preset(self.preset).config()
+    def __init__(self, resolved: Resolved, preset: Preset | None = None, presets: PresetShelf | None = None) -> None:
+        self.presets = presets or PresetShelf()
+        self.chosen = preset or PRESETS[DEFAULT]
+        self.base = self.chosen.config()
         self.run: RunConfig | None = None
         self.facts: DatasetFacts | None = None
         self._values: Mapping[str, Any] = resolved.config.flat()
@@ -62,15 +66,17 @@ class Form:
         self._past: list[_Change] = []
         self._asked: dict[str, Any] = {}
         self._auto_stood_for = ""  # the dataset of the run that was begun with auto
+        self._begun_with, self._begun_on = resolved, self.chosen
         # A user's file or environment may set these again under any preset, so a command has to name them.
-        self._named = {
-            name
-            for name, origin in resolved.origins.items()
-            if origin != "default" and not origin.startswith("preset ")
-        }
+        self._named = {name for name in FIELDS if self._origin(name)}
         self._check()
 
     # What it holds ---------------------------------------------------------------------------------------------------
+
+    @property
+    def preset(self) -> str:
+        """The name of the preset that it is on."""
+        return self.chosen.name
 
     @property
     def values(self) -> Mapping[str, Any]:
@@ -101,8 +107,16 @@ class Form:
 
     def fault_beside(self, name: str) -> str:
         """What is wrong at another field because of this one's value too."""
-        found = (rule.check(dict(self._values)) for rule in RULES if name in rule.reads)
-        return next((f"{field}: {message}" for field, message in filter(None, found) if field != name), "")
+        found = filter(None, (rule.check(self._values) for rule in RULES if name in rule.reads))
+        return next((f"{conflict.field}: {conflict.message}" for conflict in found if conflict.field != name), "")
+
+    def unfit(self) -> dict[str, str]:
+        """Fields that another one, which is at fault, does not go with: {name: in words}. No faults of their own."""
+        return {
+            name: f"does not go with {conflict.field} = {FIELDS[conflict.field].show(self._values[conflict.field])}"
+            for conflict in conflicts(self._values)
+            for name in conflict.beside
+        }
 
     @property
     def draft(self) -> RunConfig:
@@ -123,7 +137,7 @@ class Form:
         """
         before = self.base.flat()
         found = {name: (before[name], value) for name, value in self._values.items() if value != before[name]}
-        if found.get("dataset") == ("auto", self._auto_stood_for):
+        if "dataset" in found and _same_dataset(*found["dataset"], self._auto_stood_for):
             del found["dataset"]
         return found
 
@@ -140,8 +154,19 @@ class Form:
 
     @property
     def asked(self) -> Mapping[str, Any]:
-        """Live fields that were asked of the run and are not changed there yet."""
+        """Live fields that were asked of the run and are not changed there yet, in the order in which it takes them."""
         return self._asked
+
+    def origin(self, name: str) -> str:
+        """Where the value comes from that stands there since the start; "" of a preset's, a default, or a change."""
+        untouched = self.run is None and self._values[name] == self._begun_with.config.get(name)
+        return self._origin(name) if untouched else ""
+
+    def _origin(self, name: str) -> str:
+        spec, origin = FIELDS[name], self._begun_with.origins[name]
+        if origin == "default" or origin.startswith("preset "):
+            return ""
+        return {"flag": f"flag {spec.flag}", ENVIRONMENT: f"environment {spec.environment}"}.get(origin, origin)
 
     def _check(self) -> None:
         _, self._faults = find_faults(self._values)
@@ -169,58 +194,113 @@ class Form:
 
     def set(self, name: str, value: Any) -> str | None:
         """Set a sound value. Where it is to be asked of the run and that cannot take it, the reason comes back."""
-        refused = self.refusal(name, value)
-        live = self.run is not None and FIELDS[name].live and refused is None
-        if value == self._values[name] and not (live and name in self.apart()):
-            return None
-        self._change({name: value}, live=live)
-        if live:
-            self._asked[name] = value
+        return self.set_all({name: value}).get(name)
+
+    def set_all(self, values: Mapping[str, Any]) -> dict[str, str]:
+        """Set sound values as one change. The live ones are asked of the run that is on, the others are set apart.
+
+        Returns the reasons of the live fields that the run cannot take, by name.
+        """
+        apart = self.apart()
+        live = {n: v for n, v in values.items() if FIELDS[n].live and (v != self._values[n] or n in apart)}
+        order, refused = self._askable(live) if self.run is not None else ([], {})
+        changes = {n: v for n, v in values.items() if v != self._values[n] or n in order}
+        if changes:
+            self._change(changes, asked=tuple(order))
         return refused
 
-    def _change(self, values: Mapping[str, Any], *, live: bool = False, preset: str | None = None) -> None:
-        self._past.append(_Change(self.preset, {name: self._values[name] for name in values}, live))
-        self._take(values, preset or self.preset)
+    def _askable(self, wanted: Mapping[str, Any]) -> tuple[list[str], dict[str, str]]:
+        """In which order the run can take these live fields, each beside those before it; and what it cannot take."""
+        order: list[str] = []
+        left = list(wanted)
+        while left:
+            beside = {**self._asked, **{name: wanted[name] for name in order}}
+            refused = {name: self._refusal(name, wanted[name], beside) for name in left}
+            fit = [name for name in left if refused[name] is None]
+            if not fit:
+                return order, {name: why for name, why in refused.items() if why}
+            order.append(fit[0])
+            left.remove(fit[0])
+        return order, {}
 
-    def _take(self, values: Mapping[str, Any], preset: str) -> None:
+    def _change(self, values: Mapping[str, Any], *, asked: tuple[str, ...] = (), preset: Preset | None = None) -> None:
+        self._past.append(_Change(self.chosen, {name: self._values[name] for name in values}, asked))
+        self._take(values, preset or self.chosen, asked)
+
+    def _take(self, values: Mapping[str, Any], preset: Preset, asked: tuple[str, ...] = ()) -> None:
         self._values = {**self._values, **values}
         self._asked = {name: value for name, value in self._asked.items() if name not in values}
-        if preset != self.preset:
-            self.preset, self.base = preset, find_preset(preset).config()
+        self._asked |= {name: self._values[name] for name in asked}
+        if preset != self.chosen:
+            self.chosen, self.base = preset, preset.config()
         self._check()
 
     def refusal(self, name: str, value: Any) -> str | None:
         """Why the run that is on cannot take a live field's value; None where it can, or where it is not asked."""
+        return self._refusal(name, value, self._asked)
+
+    def _refusal(self, name: str, value: Any, beside: Mapping[str, Any]) -> str | None:
         if self.run is None or not FIELDS[name].live:
             return None
         try:
-            live_changes(self.run.replace(**{n: v for n, v in self._asked.items() if n != name}), {name: value})
+            live_changes(self.run.replace(**{n: v for n, v in beside.items() if n != name}), {name: value})
         except Refusal as refused:
-            return "; ".join(fault.message for fault in refused.faults)
+            return "; ".join(f.message if f.field == name else f"{f.field} {f.message}" for f in refused.faults)
         return None
-
-    def choose_preset(self, name: str) -> None:
-        """Set the fields that the preset names. A run that is on is left alone."""
-        sound = build(find_preset(name).values).flat()
-        values = {field: sound[field] for field in PRESETS[name].values}
-        if name != self.preset or any(self._values[field] != value for field, value in values.items()):
-            self._change(values, preset=name)
 
     def undo(self) -> list[str] | None:
         """Take back the last change. The fields to ask of the run that is on; None where there is nothing to undo."""
         if not self._past:
             return None
         change = self._past.pop()
-        ask = [name for name, value in change.before.items() if change.live and self.refusal(name, value) is None]
-        self._take(change.before, change.preset)
-        if self.run is None:
-            return []
-        self._asked.update({name: self._values[name] for name in ask})
-        return ask
+        back = {name: change.before[name] for name in change.asked}
+        order = self._askable(back)[0] if self.run is not None else []
+        self._take(change.before, change.preset, tuple(order))
+        return order
 
     @property
     def can_undo(self) -> bool:
         return bool(self._past)
+
+    # Its preset ------------------------------------------------------------------------------------------------------
+
+    def choose_preset(self, name: str) -> None:
+        """Set the fields that the preset names. A run that is on is left alone. Raises Refusal."""
+        preset = self.presets.find(name)
+        sound = preset.config().flat()
+        values = {field: sound[field] for field in preset.values}
+        if preset != self.chosen or any(self._values[field] != value for field, value in values.items()):
+            self._change(values, preset=preset)
+
+    def stepped_preset(self, direction: int) -> str:
+        """The name of the preset before or after this one; those that are broken are passed over."""
+        names = self.presets.names()
+        names += [] if self.preset in names else [self.preset]
+        name = self.preset
+        for _ in names:
+            name = around(names, name, direction)
+            try:
+                return self.presets.find(name).name
+            except Refusal:
+                continue  # it is told of where it is asked for by name
+        return self.preset
+
+    def keep_as(self, name: str) -> Preset:
+        """Keep the form as a preset of one's own, and be on that one. Raises Refusal, and GptTuiError for the disk.
+
+        It names what every preset does, what the present one does, and what is otherwise than the default.
+        """
+        named = {*PRESETS[DEFAULT].values, *self.chosen.values}
+        values = {n: v for n, v in self._values.items() if n in named or v != FIELDS[n].default}
+        if (self.base.data.dataset, values.get("dataset")) == ("auto", self._auto_stood_for):
+            del values["dataset"]
+        elif "dataset" in values:
+            values["dataset"] = _placed(values["dataset"])
+        kept = self.presets.keep(name, values)
+        self._change({}, preset=kept)
+        return kept
+
+    # Beside a run ----------------------------------------------------------------------------------------------------
 
     def follow(self, run: RunConfig | None) -> None:
         """The configuration of the run that is on now, or None. What nobody set apart takes the run's values."""
@@ -233,7 +313,7 @@ class Form:
             differs = {name: now[name] for name, value in self._values.items() if value != now[name]}
             if "dataset" in differs and self._values["dataset"] == "auto":
                 self._auto_stood_for = differs["dataset"]
-                self._take({"dataset": differs.pop("dataset")}, self.preset)
+                self._take({"dataset": differs.pop("dataset")}, self.chosen)
             if differs:
                 self._change(differs)
             return
@@ -260,25 +340,38 @@ class Form:
     # What it says ----------------------------------------------------------------------------------------------------
 
     def command_line(self) -> str:
-        """The `gpt-tui --headless …` line that does the same, quoted for a POSIX shell."""
+        """The `gpt-tui --headless …` line that does the same, quoted for a POSIX shell, wherever it is entered."""
         words = ["gpt-tui", "--headless", "--preset", self.preset]
         changed = self.changed()
         for name, spec in FIELDS.items():
             if name in changed or name in self._named:
-                text = spec.show(self._values[name])
+                value = self._values[name]
+                text = spec.show(_placed(value) if name == "dataset" else value)
                 words += [f"{spec.flag}={text}"] if text.startswith("-") else [spec.flag, text]
         return shlex.join(words)
+
+    def kept(self) -> dict[str, Any]:
+        """What brings the form back at the next start (see `last_form.restore`), as plain values.
+
+        Left out is what the user's file or the environment set and nobody changed: they set it again, as they then are.
+        """
+        changed = self.changed()
+        on_another = self.chosen != self._begun_on
+
+        def belongs(name: str) -> bool:
+            if not self._begun_with.origins[name].startswith(_AGAIN):
+                return name in changed
+            return self._values[name] != self._begun_with.config.get(name) or (name in changed and on_another)
+
+        return {"preset": self.preset, "fields": {n: v for n, v in self._values.items() if belongs(n)}}
 
     def stepped(self, name: str, direction: int) -> Any:
         """The value one press of an arrow away; the same value where there is none."""
         spec, value = FIELDS[name], self._values[name]
         if name == "dataset":
-            return _around(_datasets(value), value, direction)
+            return around(_datasets(value), value, direction)
         landing = self._values["max_iters"] if name == "lr_decay_iters" else None
         return stepped(spec, value, direction, landing)
-
-    def stepped_preset(self, direction: int) -> str:
-        return _around(tuple(PRESETS), self.preset, direction)
 
 
 def _datasets(value: str) -> tuple[str, ...]:
@@ -287,97 +380,14 @@ def _datasets(value: str) -> tuple[str, ...]:
     return DATASET_NAMES if value in DATASET_NAMES else (*DATASET_NAMES, value)
 
 
-# One press of an arrow -------------------------------------------------------------------------------------------
+def _placed(dataset: str) -> str:
+    """A dataset as it can be named from any folder."""
+    from gpt_tui.core.data.sources import DATASET_NAMES, STANDARD_INPUT
+
+    if dataset in (*DATASET_NAMES, STANDARD_INPUT) or dataset.startswith("~"):
+        return dataset
+    return str(Path(dataset).absolute())
 
 
-def stepped(spec: FieldSpec, value: Any, direction: int, landing: float | None = None) -> Any:
-    """The value of a field one press to the right (1) or to the left (-1); the same where there is none that way.
-
-    Choices go around. Numbers go by the field's step, or along 1, 2, 5, 10 … or the powers of two, to the next that is
-    allowed. A number that may also be a word ("off", "auto") has it below its smallest; from there the way back leads
-    to `landing`, or to the default, or to the first number that the field's advice names.
-    """
-    if spec.kind == "bool":
-        return not value
-    if spec.kind == "choice":
-        return _around(spec.choices, value, direction)
-    if spec.kind == "text":
-        return value
-    assert spec.minimum is not None
-    assert spec.maximum is not None
-    if isinstance(value, str):
-        return _land(spec, landing) if direction > 0 else value
-    number = _next(spec, value, direction)
-    if number is not None and _allowed(spec, number):
-        return number
-    if direction > 0:
-        return spec.choices[0] if spec.choices and value == spec.maximum else _end(spec, value, spec.maximum)
-    return spec.choices[0] if spec.choices else _end(spec, value, spec.minimum)
-
-
-def _around(choices: tuple[str, ...], value: str, direction: int) -> str:
-    return choices[(choices.index(value) + direction) % len(choices)]
-
-
-def _allowed(spec: FieldSpec, number: float) -> bool:
-    return spec.name in find_faults({spec.name: number})[0]
-
-
-def _end(spec: FieldSpec, value: float, end: float) -> Any:
-    """The bound itself where the field takes it, otherwise where one is."""
-    end = int(end) if spec.kind == "int" else float(end)
-    return end if _allowed(spec, end) else value
-
-
-def _land(spec: FieldSpec, landing: float | None) -> Any:
-    if landing is None and not isinstance(spec.default, str):
-        landing = spec.default
-    if landing is None and (found := re.search(r"\d+(\.\d+)?", spec.start)):
-        landing = float(found.group())
-    if landing is None:
-        landing = spec.minimum or 1
-    return int(landing) if spec.kind == "int" else float(landing)
-
-
-def _next(spec: FieldSpec, value: float, direction: int) -> float | None:
-    if spec.step is not None:
-        return _next_multiple(spec, value, direction, spec.step)
-    if spec.kind == "float":
-        # A thousandth of the default is as low as a rate is worth stepping; what is left below it is 0, or the word.
-        default = 0.0 if isinstance(spec.default, str) else spec.default
-        lowest = 10.0 ** math.floor(math.log10(default * 1e-3)) if default else _SMALLEST
-        if direction < 0 and value <= lowest * 1.001:
-            return 0.0 if value > 0 else None
-        return max(_next_decade(value, direction), lowest) if value > 0 else lowest
-    series = _next_decade if spec.unit in _COUNTED else _next_power
-    if value < 1:
-        return 1 if direction > 0 else None
-    if value == 1 and direction < 0:
-        return 0
-    return int(series(value, direction))
-
-
-def _next_multiple(spec: FieldSpec, value: float, direction: int, step: float) -> float:
-    places = max(0, -math.floor(math.log10(step)))
-    multiples = round(value / step, 9)
-    whole = math.floor(multiples) + 1 if direction > 0 else math.ceil(multiples) - 1
-    if spec.kind == "int":
-        # Above 2**53 a division would lose the number itself.
-        return value // int(step) * int(step) + int(step) if direction > 0 else (value - 1) // int(step) * int(step)
-    return round(float(whole * step), places)
-
-
-def _next_power(value: float, direction: int) -> float:
-    number = int(value)
-    if direction > 0:
-        return 1 << number.bit_length()
-    return 1 << ((number - 1).bit_length() - 1)
-
-
-def _next_decade(value: float, direction: int) -> float:
-    """The next of 1, 2, 5 times a power of ten, above or below."""
-    exponent = math.floor(math.log10(value))
-    series = [float(f"{digit}e{e}") for e in (exponent - 1, exponent, exponent + 1) for digit in (1, 2, 5)]
-    if direction > 0:
-        return min(number for number in series if number > value * (1 + 1e-9))
-    return max(number for number in series if number < value * (1 - 1e-9))
+def _same_dataset(in_preset: str, now: str, auto_stood_for: str) -> bool:
+    return (in_preset, now) == ("auto", auto_stood_for) or _placed(in_preset) == _placed(now)

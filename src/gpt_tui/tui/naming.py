@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
-
 from gpt_tui.core.config import RunConfig
-from gpt_tui.core.presets import find_preset
+from gpt_tui.core.presets import PRESETS, Preset
 
 
-def preset_name(preset: str, config: RunConfig) -> str:
-    """The preset's name, and whether fields that it sets are others in `config`."""
-    base = _config(preset)
-    changed = any(config.get(name) != base.get(name) for name in find_preset(preset).values)
-    return f"{preset}, changed" if changed else preset
+def preset_name(preset: Preset | str, config: RunConfig) -> str:
+    """The preset's name, and whether fields that it sets are others in `config`.
 
-
-@lru_cache(maxsize=16)
-def _config(preset: str) -> RunConfig:
-    return find_preset(preset).config()
+    preset: itself, or its name; of one's own that is known by its name alone nothing more can be said.
+    """
+    known = PRESETS.get(preset) if isinstance(preset, str) else preset
+    if known is None:
+        return str(preset)
+    changed = any(config.get(name) != value for name, value in known.values.items())
+    return f"{known.name}, changed" if changed else known.name

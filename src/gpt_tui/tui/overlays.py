@@ -24,26 +24,40 @@ LABEL = 20  # a longer label pushes its help aside, alone
 
 
 class Help(ModalScreen[None]):
-    """The keys of what has the focus, and then the program's. The key that opened it closes it."""
+    """What has the focus, explained, with its keys, and then the program's. The key that opened it closes it."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape,question_mark,f1,q,enter,space", "dismiss", show=False),
+        Binding("escape,q,enter,space", "dismiss", show=False),
         Binding("j,down", "down", show=False),
         Binding("k,up", "up", show=False),
         Binding("g,home", "first", show=False),
         Binding("G,end", "last", show=False),
     ]
 
-    def __init__(self, subject: str, own: Iterable[Action], general: Iterable[Action]) -> None:
+    def __init__(
+        self,
+        subject: str,
+        about: Sequence[str],
+        own: Iterable[Action],
+        general: Iterable[Action],
+        closing: Sequence[str] = (),
+    ) -> None:
+        """about: what there is to see, a paragraph each. closing: the keys that opened it."""
         super().__init__()
-        self._subject = subject
+        self._subject, self._about = subject, about
+        self._opened_by = closing
         self._own, self._general = list(own), list(general)
 
     def compose(self) -> ComposeResult:
         with VerticalScroll(id="help") as box:
-            box.border_title = Content(f"keys: {self._subject}")
+            box.border_title = Content(f"help: {self._subject}")
             box.border_subtitle = Content("? closes · j k scroll")
             yield Static(markup=False)
+
+    def on_key(self, event: events.Key) -> None:
+        if event.key in self._opened_by and self.is_current:
+            event.stop()
+            self.dismiss()
 
     def on_resize(self) -> None:
         self.call_after_refresh(self._write)
@@ -58,6 +72,8 @@ class Help(ModalScreen[None]):
     def _text(self, width: int) -> Content:
         keys = max(len(action.shown) for action in self._own + self._general)
         lines: list[Content] = []
+        for paragraph in self._about:
+            lines += [*map(Content, textwrap.wrap(paragraph, max(width, 20))), Content("")]
         for group, members in [*grouped(self._own).items(), *grouped(self._general).items()]:
             lines.append(Content.styled(GROUPS[group], "bold $accent"))
             for action in members:
@@ -102,15 +118,19 @@ class Palette(ModalScreen[Command]):
     """Every action, found by typing. offers: entries made of what was typed, such as a field's new value."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape,ctrl+p", "dismiss", show=False),
+        Binding("escape", "dismiss", show=False),
         Binding("down,ctrl+n", "move(1)", show=False),
         Binding("up", "move(-1)", show=False),
         Binding("pagedown", "move(8)", show=False),
         Binding("pageup", "move(-8)", show=False),
     ]
 
-    def __init__(self, commands: Iterable[Command], offers: Callable[[str], list[Command]]) -> None:
+    def __init__(
+        self, commands: Iterable[Command], offers: Callable[[str], list[Command]], closing: Sequence[str] = ()
+    ) -> None:
+        """closing: the keys that opened it; those of them that are letters are typed here."""
         super().__init__()
+        self._opened_by = [key for key in closing if "+" in key]
         self._commands = list(commands)
         self._offers = offers
         self._found: list[Command] = []
@@ -129,6 +149,10 @@ class Palette(ModalScreen[Command]):
 
     def on_key(self, event: events.Key) -> None:
         """Keys that come before the field has the focus belong to it too."""
+        if event.key in self._opened_by and self.is_current:
+            event.stop()
+            self.dismiss()
+            return
         field = self.query_one(Input)
         if field.has_focus:
             return

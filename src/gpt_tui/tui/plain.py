@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from gpt_tui.core import errors
 
+LINE_END = "⏎"  # stands for a line end where there is one line only
+
 
 def visible(text: str) -> str:
     """`text` with its lines kept, tabs as spaces, and every other character that does not print made visible."""
@@ -14,4 +16,4 @@ def visible(text: str) -> str:
 
 def one_line(text: str) -> str:
     """`text` on one line: line ends become ⏎."""
-    return visible(text).replace("\n", "⏎")
+    return visible(text).replace("\n", LINE_END)

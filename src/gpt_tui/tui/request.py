@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from gpt_tui.core.config import Resolved
+from gpt_tui.core.config import USER_CONFIGURATION, Resolved
 
 
 @dataclass(frozen=True)
@@ -20,6 +20,7 @@ class PlaygroundRequest:
     resume, fork: RUN[@STEP] to go on with at once
     edits:        fields given on the command line: live ones for `resume`, any for `fork`
     ascii:        draw with ASCII characters alone
+    first_start:  whether the playground was never left here before; it then offers ways to begin
     """
 
     resolved: Resolved
@@ -33,3 +34,11 @@ class PlaygroundRequest:
     target_loss: float | None = None
     max_seconds: float | None = None
     ascii: bool = False
+    first_start: bool = False
+
+    @property
+    def open_form(self) -> bool:
+        """Whether neither the command line nor the environment says what to train, or which run to look at."""
+        named = self.preset or self.open or self.resume or self.fork
+        left = ("default", USER_CONFIGURATION)
+        return not named and all(origin.startswith(left) for origin in self.resolved.origins.values())

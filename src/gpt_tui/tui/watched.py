@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 import time
+from pathlib import Path
 
 from gpt_tui.core.config import RunConfig
 from gpt_tui.core.cost import Pace, estimate_seconds
+from gpt_tui.core.divergence import Changes, remedy
 from gpt_tui.core.errors import GptTuiError, Refusal
-from gpt_tui.core.runs import History, Run
+from gpt_tui.core.runs import History, Run, is_held
 from gpt_tui.core.session import Outcome, Session, Snapshot
 from gpt_tui.tui.state import State
 
@@ -21,6 +23,15 @@ def config_of(history: History) -> RunConfig | None:
         return history.config
     except Refusal:
         return None
+
+
+def remedy_of(history: History) -> Changes:
+    """What a fork of a run that diverged changes, as the hint in its log says; nothing where that cannot be told."""
+    config, started = config_of(history), history.started
+    if config is None or started is None:
+        return {}
+    asked = config.training.dtype
+    return remedy(history, config, started.dtype if asked == "auto" else asked)
 
 
 def pace_of(history: History, snapshot: Snapshot) -> Pace | None:
@@ -72,6 +83,11 @@ class Own:
     def name(self) -> str:
         return self.snapshot.run_name
 
+    @property
+    def path(self) -> Path | None:
+        """The run's directory; None before it has one."""
+        return self.snapshot.run_path
+
 
 class Opened:
     """A run read from its directory: finished, stopped, or live in another process."""
@@ -106,16 +122,22 @@ class Opened:
         return self._state
 
     def _look(self) -> State:
+        """As `Run.state`, by what has been read already: the screen does not wait for a long log to be read again."""
+        if is_held(self.path):
+            return State("PAUSED" if self.history.state_word == "PAUSED" else "TRAINING")
         try:
-            state = State.on_disk(self.run.state())
-        except GptTuiError:  # what was read of it is still there to be seen; `poll` tells why there is no more
-            return self._state or State.on_disk("interrupted")
-        paused = state.word == "TRAINING" and self.history.state_word == "PAUSED"
-        return State("PAUSED") if paused else state
+            self.poll()  # its last words may have come since
+        except GptTuiError:
+            pass  # what was read of it is still there to be seen; whoever polls next is told why there is no more
+        return State("INTERRUPTED" if self.history.end is None else self.history.state_word)
 
     @property
     def name(self) -> str:
         return self.run.name
+
+    @property
+    def path(self) -> Path:
+        return self.run.path
 
 
 Watched = Own | Opened

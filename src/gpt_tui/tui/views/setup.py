@@ -12,8 +12,8 @@ The values, and what may be done with them, live in `tui.form`; this file draws 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -22,62 +22,55 @@ from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Container
 from textual.content import Content
-from textual.geometry import Region, Spacing
 from textual.message import Message
-from textual.timer import Timer
 from textual.widget import Widget
 from textual.widgets import Input
 
-from gpt_tui.core.config import FIELDS, SECTIONS, DatasetFacts, FieldSpec, Resolved, RunConfig
-from gpt_tui.core.cost import Pace, assumed_vocabulary
+from gpt_tui.core.config import FIELDS, DatasetFacts, Resolved, RunConfig, find_faults
+from gpt_tui.core.cost import Pace
 from gpt_tui.core.errors import Fault, Refusal
-from gpt_tui.core.presets import PRESETS, find_preset
-from gpt_tui.tui import figures, keys, panes
-from gpt_tui.tui.dataset_note import NO_STANDARD_INPUT, STANDARD_INPUT, DatasetNote, LookUps
+from gpt_tui.core.presets import Preset, PresetShelf
+from gpt_tui.tui import form_file, keys, panes
+from gpt_tui.tui.beside_run import REST, BesideRun
+from gpt_tui.tui.dataset_note import NO_STANDARD_INPUT, STANDARD_INPUT, DatasetNote
 from gpt_tui.tui.form import Form
-from gpt_tui.tui.plain import one_line
-from gpt_tui.tui.shelf_pace import PaceLookUp
+from gpt_tui.tui.form_file import FormText
+from gpt_tui.tui.keys import Action
+from gpt_tui.tui.plain import LINE_END, one_line
+from gpt_tui.tui.selection import selected
+from gpt_tui.tui.surroundings import Surroundings
+from gpt_tui.tui.view import Halves, View
 from gpt_tui.tui.views.dataset_screen import DatasetScreen
-from gpt_tui.tui.watched import pace_of
+from gpt_tui.tui.watched import Own, Watched
+from gpt_tui.tui.widgets import row_text
 from gpt_tui.tui.widgets.beside import CHOICES, Beside, Chosen, Told
-from gpt_tui.tui.widgets.field_help import no_effect
-from gpt_tui.tui.widgets.field_row import LINE_END, Columns, FieldRow, RowText
-from gpt_tui.tui.widgets.form_parts import FilterInput, FormPane, SectionTitle
+from gpt_tui.tui.widgets.field_row import FieldRow
+from gpt_tui.tui.widgets.form_pane import PRESET, FormPane
+from gpt_tui.tui.widgets.form_parts import FilterInput
+from gpt_tui.tui.widgets.preset_line import PresetLine
+from gpt_tui.tui.wishes import EditText
 
 if TYPE_CHECKING:
     from gpt_tui.core.runs import History
     from gpt_tui.core.session import Snapshot
 
-PRESET = "preset"  # the row above the fields
-ON = ("PREPARING", "TRAINING", "PAUSED")
-NEAR = 0.1  # a pace this near to the one that is shown is not worth showing again
-REST = 0.5  # seconds without a further press after which a stepped value is asked of the run
 SLIM, TWO, THREE = 78, 100, 150  # columns from which the help needs less room, and the view has two, three
 TALL = 36  # lines from which two columns have room for what is set as well
 
 
-@dataclass(frozen=True)
-class _Seen:
-    """What `show_run` was told last, as far as the form cares."""
-
-    history: History | None = None
-    config: RunConfig | None = None
-    run_name: str = ""
-    errors: int = 0
-    pace: Pace | None = None
-
-
-class SetupView(Widget):
+class SetupView(View):
     """The form. `config` is what a new run would be, `faults` what stands in its way, `show_run` keeps it beside a run.
 
     resolved:  the configuration to begin with, and where each value came from
-    preset:    the preset it was built on; None is the default one
+    preset:    the name of the preset it was built on; None is the default one
+    presets:   those that can be chosen; None is the built-in ones and the user's own
     cache_dir: where datasets are kept; None is the user's cache
     runs_dir:  where runs are kept that say how fast this machine is; None: time is estimated until a run is seen
     chosen:    what stands beside the form; an unknown word counts as the explanation
     ascii:     whether drawings keep to ASCII
     """
 
+    TITLE = "Setup"
     BINDINGS: ClassVar[list[BindingType]] = keys.bindings("setup")
     KEYS: ClassVar[tuple[str, ...]] = ("setup",)
 
@@ -109,6 +102,7 @@ class SetupView(Widget):
         resolved: Resolved,
         preset: str | None = None,
         *,
+        presets: PresetShelf | None = None,
         cache_dir: Path | None = None,
         runs_dir: Path | None = None,
         chosen: str = CHOICES[0],
@@ -116,30 +110,37 @@ class SetupView(Widget):
         id: str | None = None,
     ) -> None:
         super().__init__(id=id)
-        self.form = Form(resolved, preset)
+        presets = presets or PresetShelf()
+        found, self._lost = _find(presets, preset)
+        self.form = Form(resolved, found, presets)
         self.cache_dir = cache_dir
-        self.pace: Pace | None = None
         self.chosen: Chosen = next((known for known in CHOICES if known == chosen), CHOICES[0])
         self.pane = FormPane(id="form")
         self.beside = Beside(self.form, ascii=ascii, id="beside")
         self.filter_input = FilterInput(placeholder="letters of a field's name", compact=True, id="filter")
         self.filter_input.can_focus = False
-        self._rows = {name: FieldRow(name, _columns(name)) for name in _order()}
-        self._at = PRESET
-        self._note = DatasetNote("", "", "")
-        self._look_ups = LookUps(lambda note: self.post_message(self.Known(note)), cache_dir)
-        self._paces = PaceLookUp(runs_dir, lambda pace: self.post_message(self.Paced(pace))) if runs_dir else None
-        self._refused: dict[str, str] = {}  # what the run would not take, by field
-        self._resting: dict[str, Timer] = {}
-        self._sent: dict[str, Any] = {}
-        self._seen = _Seen()
+        self.preset_line = PresetLine(self.form, id="naming")
+        self._text = FormText(self.form)
+        self._around = Surroundings(
+            self.form,
+            known=lambda note: self.post_message(self.Known(note)),
+            paced=lambda pace: self.post_message(self.Paced(pace)),
+            cache_dir=cache_dir,
+            runs_dir=runs_dir,
+        )
+        self._run = BesideRun(
+            self.form,
+            ask=lambda name, value: self.post_message(self.Edited(name, value)),
+            later=self.set_timer,
+            draw=self._draw,
+        )
 
     # For the app -----------------------------------------------------------------------------------------------------
 
     @property
     def config(self) -> RunConfig | None:
         """What N and space start; None while there are faults."""
-        return None if self._dataset_fault() else self.form.config
+        return None if self._around.dataset_fault else self.form.config
 
     @property
     def preset(self) -> str:
@@ -147,7 +148,7 @@ class SetupView(Widget):
 
     @property
     def faults(self) -> list[Fault]:
-        fault = self._dataset_fault()
+        fault = self._around.dataset_fault
         return [*self.form.faults, Fault("dataset", self.form.values["dataset"], fault)] if fault else self.form.faults
 
     @property
@@ -155,31 +156,44 @@ class SetupView(Widget):
         """What is known of the chosen dataset."""
         return self.form.facts
 
+    @property
+    def pace(self) -> Pace | None:
+        """What is known of how fast this machine is."""
+        return self._around.pace
+
     def command_line(self) -> str:
         return self.form.command_line()
 
+    def kept(self) -> dict[str, Any]:
+        """The form as plain values, from which `last_form.restore` brings it back."""
+        return self.form.kept()
+
+    def subject(self) -> str:
+        return self.TITLE
+
+    def follow(self, watched: Watched | None) -> None:
+        """Stand beside the run that this process works on; beside none the form is free."""
+        if isinstance(watched, Own):
+            self.show_run(watched.history, watched.snapshot)
+        elif self._run.part():
+            self._draw()
+
+    def useful(self, action: Action) -> bool:
+        return self.pane.has_focus_within if action.id in ("copy_command", "edit_file") else True
+
+    def label(self, action: Action) -> str:
+        return self.next_choice if action.id == "cycle_beside" else action.label
+
+    def take_dataset(self, path: str) -> None:
+        """Choose a text, and show what a model would read of it."""
+        self._set({"dataset": path})
+        self.action_show_dataset()
+
     def show_run(self, history: History, snapshot: Snapshot | None) -> None:
         """Stand beside a run. Without a snapshot, or with that of a run that has ended, the form is free."""
-        on = snapshot is not None and snapshot.state in ON
-        config = (history.config or (snapshot.config if snapshot else None)) if on else None
-        pace = self._measure(history, snapshot)
-        errors = [notice for notice in history.notices if notice.level == "error"]
-        seen = _Seen(history, config, snapshot.run_name if snapshot else "", len(errors), pace)
-        if seen == self._seen:
-            return
-        before, self._seen = self._seen, seen
-        self.pace = pace
-        self.form.follow(config)
-        if config is not None:
-            self._sent = {name: value for name, value in self._sent.items() if config.get(name) != value}
-        if self._sent and before.history is history and len(errors) > before.errors:
-            for name in self.form.give_up():
-                self._refused[name] = one_line(errors[-1].text)
-            self._sent.clear()
-        if config is None:
-            self._refused.clear()
-        self._look_up_anew()
-        self._draw()
+        if self._run.see(history, snapshot, self._around.measure(history, snapshot)):
+            self._around.look_up_anew()
+            self._draw()
 
     def reveal_fault(self) -> bool:
         """Put the cursor on the first field that is wrong; whether there is one."""
@@ -196,11 +210,13 @@ class SetupView(Widget):
         place of any widget is asked for between the switch of views and the next layout.
         """
         self.pane.focus()
-        self._look_up()
+        self._around.look_up()
         self._look_up_pace()
 
     def leave(self) -> bool:
         """What esc does: go back to the form from what stands beside it. False where there is nothing to leave."""
+        if super().leave():
+            return True
         if not self.beside.has_focus_within:
             return False
         self.pane.focus()
@@ -215,28 +231,19 @@ class SetupView(Widget):
 
     def compose(self) -> ComposeResult:
         with Container(id="columns"):
-            with self.pane:
-                yield self._rows[PRESET]
-                for name in _head():
-                    yield self._rows[name]
-                for section in SECTIONS:
-                    if section != "data":
-                        yield SectionTitle(section)
-                        for spec in FIELDS.values():
-                            if spec.section == section:
-                                yield self._rows[spec.name]
+            yield self.pane
             yield self.beside
+        yield self.preset_line
         yield self.filter_input
 
     def on_mount(self) -> None:
-        self._rows[self._at].current = True
         self._show_chosen()
         self._draw()
+        if self._lost:
+            self.notify(self._lost, severity="error", markup=False)
 
     def on_unmount(self) -> None:
-        self._look_ups.stop()
-        if self._paces:
-            self._paces.stop()
+        self._around.stop()
 
     def on_resize(self, event: events.Resize) -> None:
         width = event.size.width
@@ -247,127 +254,59 @@ class SetupView(Widget):
         self.set_class(width >= THREE, "-three")
         self.call_after_refresh(self._settle)
 
-    # The dataset -----------------------------------------------------------------------------------------------------
-
-    def _look_up(self) -> None:
-        values = self.form.values
-        name, tokenizer = values["dataset"], values["tokenizer"]
-        if (name, tokenizer) != (self._note.name, self._note.tokenizer):
-            self._note = DatasetNote(name, tokenizer, "")
-            self.form.know(None)
-        self._look_ups.ask(name, tokenizer)
-
-    def _look_up_anew(self) -> None:
-        """Where another dataset or tokenizer has been chosen."""
-        if (self.form.values["dataset"], self.form.values["tokenizer"]) != (self._note.name, self._note.tokenizer):
-            self._look_up()
+    # What is looked up -----------------------------------------------------------------------------------------------
 
     def on_setup_view_known(self, message: Known) -> None:
-        note = message.note
-        values = self.form.values
-        if (note.name, note.tokenizer) == (values["dataset"], values["tokenizer"]):
-            self._note = note
-            self.form.know(note.facts)
+        if self._around.take_note(message.note):
             self._changed(look_up=False)
 
-    # How fast this machine is ----------------------------------------------------------------------------------------
-
     def _look_up_pace(self) -> None:
-        """Ask the shelf for a run that is like the form's; while a run is on, that one is the best witness."""
-        if self._paces and self._seen.config is None:
-            known = self.form.facts
-            assumed = assumed_vocabulary(self.form.values["tokenizer"])
-            self._paces.ask(self.form.draft, known.vocab_size if known else assumed)
+        """While a run is on, that one is the best witness."""
+        if not self._run.is_on:
+            self._around.look_up_pace()
 
     def on_setup_view_paced(self, message: Paced) -> None:
-        if self._seen.config is None and message.pace != self.pace:
-            self.pace = message.pace
+        if not self._run.is_on and message.pace != self.pace:
+            self._around.pace = message.pace
             self._draw()
-
-    def _measure(self, history: History, snapshot: Snapshot | None) -> Pace | None:
-        """The pace of the run that is on; the one known before where it is near that."""
-        found, known = pace_of(history, snapshot) if snapshot else None, self.pace
-        if found is None or (known and known.run == found.run and abs(found.ratio / known.ratio - 1) < NEAR):
-            return known
-        return found
-
-    def _dataset_fault(self) -> str:
-        return self._note.fault if self._note.name == self.form.values["dataset"] else ""
 
     # Drawing ---------------------------------------------------------------------------------------------------------
 
     def _changed(self, look_up: bool = True) -> None:
         if look_up:
-            self._look_up_anew()
-        values = self.form.values
-        self._refused = {name: why for name, why in self._refused.items() if self.form.refusal(name, values[name])}
+            self._around.look_up_anew()
+        self._run.look_again()
         self._draw()
         self.post_message(self.Changed())
 
     def _draw(self) -> None:
         if not self.is_mounted:
             return
-        faults = {fault.field: fault.message for fault in self.faults}
-        changed, apart, idle = self.form.changed(), self.form.apart(), self.form.idle()
+        faults = self._run.refused | {fault.field: fault.message for fault in self.faults}
+        texts = row_text.of_fields(self.form, self.pane.at, self._around, faults)
+        texts[PRESET] = row_text.of_preset(self.form)
         untold = not panes.has_place(self.beside.help_pane)
-        for name, row in self._rows.items():
-            below = untold and name == self._at
-            if name == PRESET:
-                summary = find_preset(self.form.preset).summary
-                row.show(RowText(self.form.preset, note=summary, below=below, left=True))
-            else:
-                text = self._row_text(FIELDS[name], faults.get(name, ""), changed, apart)
-                if name in idle and not text.fault:
-                    text = replace(text, note=no_effect(idle[name]), brief="no effect", word="", idle=True)
-                row.show(replace(text, below=below and len(text.note) > len(text.brief) > 0))
+        for name, row in self.pane.rows.items():
+            text = texts[name]
+            below = untold and name == self.pane.at and (name == PRESET or len(text.note) > len(text.brief) > 0)
+            row.show(replace(text, below=below))
         self.pane.copied = self.form.command_line()
-        self._draw_titles(len(changed), len(apart))
+        self._draw_titles()
         self._draw_beside(faults)
 
-    def _row_text(
-        self, spec: FieldSpec, fault: str, changed: dict[str, tuple[Any, Any]], apart: dict[str, tuple[Any, Any]]
-    ) -> RowText:
-        name, running = spec.name, self.form.run is not None
-        word, style = ("live" if spec.live else "new run"), "$foreground-muted"
-        was = ""
-        if name in self.form.asked:
-            word, style = "applying", "$text-warning"
-        elif name in apart:
-            word, style = "next run", "bold $text-warning"
-            was = f"run has {spec.show(apart[name][0])}"
-        elif name in changed and not running:
-            was = f"was {spec.show(changed[name][0])}"
-        elif not spec.live and not running and name != self._at:
-            word = ""
-        value = spec.show(self.form.values[name])
-        return RowText(
-            value=_file_name(value) if name == "dataset" else value,
-            note=self._note.note if name == "dataset" else spec.unit,
-            brief=self._brief_note() if name == "dataset" else "",
-            was=was,
-            word=word,
-            word_style=style,
-            fault=fault or self._refused.get(name, ""),
-            steps=spec.kind != "text" or name == "dataset",
-            left=spec.kind == "text" or spec.section == "data",
-        )
-
-    def _brief_note(self) -> str:
-        facts = self.form.facts
-        return f"{figures.count(facts.characters)} characters" if facts else ""
-
-    def _draw_titles(self, changed: int, apart: int) -> None:
+    def _draw_titles(self) -> None:
+        changed, apart = len(self.form.changed()), len(self.form.apart())
         title = f"setup · {self.form.preset}"
         if self.form.run is not None:
-            title = f"setup · beside {one_line(self._seen.run_name) or 'a run'}"
+            title = f"setup · beside {one_line(self._run.run_name) or 'a run'}"
         elif changed:
             title = f"setup · {self.form.preset} · {changed} changed"
         note = ""
-        if self._rows[self._at].editor is not None:
+        if self.pane.row.editor is not None:
             note = "enter applies · esc leaves it as it was"
         elif self.filter_words:
-            shown = len(self._shown_rows())
-            note = f"“{one_line(self.filter_words)}”: {shown} of {len(self._rows)} · esc shows all"
+            shown = len(self.pane.shown)
+            note = f"“{one_line(self.filter_words)}”: {shown} of {len(self.pane.rows)} · esc shows all"
         elif self.faults:
             note = f"{len(self.faults)} wrong · x goes there"
         elif apart:
@@ -375,14 +314,15 @@ class SetupView(Widget):
         self.pane.border_title = Content(title)
         self.pane.border_subtitle = Content(note)
 
-    def _draw_beside(self, faults: dict[str, str]) -> None:
+    def _draw_beside(self, faults: Mapping[str, str]) -> None:
+        at = self.pane.at
         self.beside.show(
             Told(
-                at=self._at,
+                at=at,
                 faults=self.faults,
                 pace=self.pace,
-                dataset_note=self._note.note,
-                fault=faults.get(self._at, "") or self._refused.get(self._at, "") or self.form.fault_beside(self._at),
+                dataset_note=self._around.note.note,
+                fault=faults.get(at, "") or self.form.fault_beside(at),
                 brief=self.has_class("-one"),
             )
         )
@@ -418,8 +358,18 @@ class SetupView(Widget):
 
     def _settle(self) -> None:
         """Once the layout is another: rows say more or less, by what stands beside them."""
+        self.apply_split()
         self._draw()
-        self.call_after_refresh(self._reveal)
+        self.call_after_refresh(self.pane.reveal)
+
+    def halves(self) -> Halves | None:
+        """The form and what stands beside it, or below it; in one column the explanation is as high as it is."""
+        if self.has_class("-one"):
+            return None if self.chosen == "explanation" else Halves(self.pane, self.beside, across=False)
+        return Halves(self.pane, self.beside, across=True)
+
+    def _split_boxes(self) -> tuple[Widget, ...]:
+        return self.pane, self.beside
 
     def go_to(self, pane: Widget) -> None:
         """Focus a pane, and choose what it belongs to where that is not in sight."""
@@ -439,100 +389,60 @@ class SetupView(Widget):
 
     # Moving ----------------------------------------------------------------------------------------------------------
 
-    def _shown_rows(self) -> list[str]:
-        return [name for name, row in self._rows.items() if row.display]
-
-    def _go(self, name: str) -> None:
-        self._close_editor()
-        self._rows[self._at].current = False
-        self._at = name
-        self._rows[name].current = True
-        self._draw()
-        self.call_after_refresh(self._reveal)
-
-    def _reveal(self) -> None:
-        """Scroll the cursor's row into sight, with a line above and below it."""
-        if not self.pane.size:
+    def _go(self, name: str | None) -> None:
+        if name is None:
             return
-        region = self._rows[self._at].virtual_region
-        around = Region(0, max(0, region.y - 1), region.width, region.height + 2)
-        self.pane.scroll_to_region(around, animate=False, spacing=Spacing(), force=True)
+        self._close_editor()
+        self.pane.put_cursor(name)
+        self._draw()
+        self.call_after_refresh(self.pane.reveal)
 
     def action_cursor(self, by: int) -> None:
-        shown = self._shown_rows()
-        if shown:
-            at = shown.index(self._at) + by if self._at in shown else 0
-            self._go(shown[min(max(at, 0), len(shown) - 1)])
+        self._go(self.pane.row_at(by))
 
     def action_cursor_section(self, by: int) -> None:
-        shown = self._shown_rows()
-        starts = [n for at, n in enumerate(shown) if at == 0 or _section(n) != _section(shown[at - 1])]
-        if self._at not in shown:
-            return
-        here = shown.index(self._at)
-        if by > 0:
-            self._go(next((n for n in starts if shown.index(n) > here), shown[-1]))
-        else:
-            self._go(next((n for n in reversed(starts) if shown.index(n) < here), shown[0]))
+        self._go(self.pane.row_of_next_part(by))
 
     def action_cursor_first(self) -> None:
-        self.action_cursor(-len(self._rows))
+        self.action_cursor(-len(self.pane.rows))
 
     def action_cursor_last(self) -> None:
-        self.action_cursor(len(self._rows))
+        self.action_cursor(len(self.pane.rows))
 
     def _faulty(self) -> list[str]:
-        wrong = {fault.field for fault in self.faults} | set(self._refused)
-        return [name for name in self._rows if name in wrong]
+        wrong = {fault.field for fault in self.faults} | set(self._run.refused)
+        return [name for name in self.pane.rows if name in wrong]
 
     def action_next_fault(self) -> None:
-        names = list(self._rows)
-        faulty = self._faulty()
-        after = [name for name in faulty if names.index(name) > names.index(self._at)]
+        names, faulty = list(self.pane.rows), self._faulty()
+        after = [name for name in faulty if names.index(name) > names.index(self.pane.at)]
         if faulty:
+            self._clear_filter()
             self._go((after or faulty)[0])
+        else:
+            self.notify("Nothing is wrong here.", markup=False)
 
     # Changing --------------------------------------------------------------------------------------------------------
 
     def action_step_value(self, direction: int) -> None:
-        if not self._rows[self._at].display:
+        at = self.pane.at
+        if not self.pane.row.display:
             return
-        if self._at == PRESET:
+        if at == PRESET:
             self._choose_preset(self.form.stepped_preset(direction))
             return
-        self._set(self._at, self.form.stepped(self._at, direction), REST)
+        self._set({at: self.form.stepped(at, direction)}, REST)
 
     def _choose_preset(self, name: str) -> None:
         self.form.choose_preset(name)
         self._changed()
         self._look_up_pace()
-        self.call_after_refresh(self._reveal)
+        self.call_after_refresh(self.pane.reveal)
 
-    def _set(self, name: str, value: Any, rest: float = 0.0) -> None:
-        if refused := self.form.set(name, value):
-            self._refused[name] = refused
-        else:
-            self._refused.pop(name, None)
-            self._ask(name, rest)
+    def _set(self, values: Mapping[str, Any], rest: float = 0.0) -> None:
+        self._run.set(values, rest)
         self._changed()
-        self.call_after_refresh(self._reveal)  # what is wrong with it takes lines of its own
-
-    def _ask(self, name: str, rest: float = 0.0) -> None:
-        """Ask the run for the field's value once the person rests, so that ten presses are one edit."""
-        if name in self._resting:
-            self._resting.pop(name).stop()
-        if name not in self.form.asked:
-            return
-        if rest:
-            self._resting[name] = self.set_timer(rest, lambda: self._ask(name))
-            return
-        value = self.form.asked[name]
-        if self.form.run is not None and value == self.form.run.get(name) and name not in self._sent:
-            self.form.withdraw(name)
-            self._draw()
-            return
-        self._sent[name] = value
-        self.post_message(self.Edited(name, value))
+        self.call_after_refresh(self.pane.reveal)  # what is wrong with it takes lines of its own
 
     def action_undo(self) -> None:
         asked = self.form.undo()
@@ -540,17 +450,18 @@ class SetupView(Widget):
             self.notify("nothing to undo", markup=False)
             return
         for name in asked:
-            self._ask(name)
+            self._run.ask(name)
         self._changed()
 
     def action_edit(self) -> None:
-        if not self._rows[self._at].display:
+        row, at = self.pane.row, self.pane.at
+        if not row.display:
             return
-        if self._at == PRESET:
-            self._rows[PRESET].edit(self.form.preset, PRESETS, closed=True)
+        if at == PRESET:
+            row.edit(self.form.preset, self.form.presets.names(), closed=True)
             self._draw()
             return
-        spec = FIELDS[self._at]
+        spec = FIELDS[at]
         if spec.kind == "bool":
             self.action_step_value(1)
             return
@@ -559,7 +470,7 @@ class SetupView(Widget):
             from gpt_tui.core.data.sources import DATASET_NAMES
 
             choices = DATASET_NAMES
-        self._rows[spec.name].edit(spec.show(self.form.values[spec.name]), choices, closed=spec.kind == "choice")
+        row.edit(spec.show(self.form.values[at]), choices, closed=spec.kind == "choice")
         self._draw()
 
     def on_field_row_submitted(self, message: FieldRow.Submitted) -> None:
@@ -567,24 +478,24 @@ class SetupView(Widget):
         name = message.row.field
         try:
             if name == PRESET:
-                chosen = find_preset(message.text.strip().lower()).name
+                chosen = self.form.presets.find(message.text.strip().lower()).name
             else:
                 value = self.form.read(name, message.text)
         except Refusal as refused:
-            message.row.refuse("; ".join(fault.message for fault in refused.faults))
+            message.row.refuse(_in_words(refused, name))
             return
         self._close_editor()
         if name == PRESET:
             self._choose_preset(chosen)
         else:
-            self._set(name, value)
+            self._set({name: value})
 
     def on_field_row_left(self, message: FieldRow.Left) -> None:
         message.stop()
         self._close_editor()
 
     def _close_editor(self) -> None:
-        row = self._rows[self._at]
+        row = self.pane.row
         if row.editor is not None:
             self.screen.set_focus(self.pane)  # at once: the next key is no longer the editor's
             row.close()
@@ -592,7 +503,7 @@ class SetupView(Widget):
 
     def on_field_row_pressed(self, message: FieldRow.Pressed) -> None:
         message.stop()
-        was_here = message.row.field == self._at
+        was_here = message.row.field == self.pane.at
         if not was_here:
             self._go(message.row.field)
         self.screen.set_focus(self.pane)
@@ -617,8 +528,8 @@ class SetupView(Widget):
         self._clear_filter()
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        if action == "copy_command":  # beside the form, y copies what the pane shows
-            return not self.beside.has_focus_within
+        if action in ("copy_command", "edit_file"):  # beside the form, these are of what the pane shows
+            return not self.beside.has_focus_within and selected(self.screen) is None
         return bool(self.filter_words) if action == "clear_filter" else True
 
     def _clear_filter(self) -> None:
@@ -638,16 +549,12 @@ class SetupView(Widget):
             self.filter_input.can_focus = False
 
     def _apply_filter(self, typed: str) -> None:
-        words = typed.lower().replace("-", "_").split()
-        for name, row in self._rows.items():
-            row.display = all(word in name for word in words)
-        for title in self.query(SectionTitle):
-            title.display = any(self._rows[name].display for name in self._rows if _section(name) == title.section)
-        shown = self._shown_rows()
-        if shown and self._at not in shown:
+        self.pane.show_only(typed.lower().replace("-", "_").split())
+        shown = self.pane.shown
+        if shown and self.pane.at not in shown:
             self._go(shown[0])
         self._draw()
-        self.call_after_refresh(self._reveal)
+        self.call_after_refresh(self.pane.reveal)
 
     def action_copy_command(self) -> None:
         command = self.command_line()
@@ -660,36 +567,63 @@ class SetupView(Widget):
             self.notify(NO_STANDARD_INPUT, severity="warning", markup=False)
             return
         self.app.push_screen(
-            DatasetScreen(values["dataset"], values["tokenizer"], self.cache_dir), lambda _: self._look_up()
+            DatasetScreen(values["dataset"], values["tokenizer"], self.cache_dir), lambda _: self._around.look_up()
         )
 
+    # A preset of one's own, and the form as text ---------------------------------------------------------------------
 
-def _file_name(dataset: str) -> str:
-    """The end of a path says more than its beginning."""
-    name = Path(dataset).name
-    return f"…/{name}" if name and name != dataset else dataset
+    def action_save_preset(self) -> None:
+        self._close_editor()
+        if faults := find_faults(self.form.values)[1]:
+            names = ", ".join(dict.fromkeys(fault.field for fault in faults))
+            self.notify(f"A preset has to be sound: {names} (x goes there).", severity="warning", markup=False)
+        else:
+            self.preset_line.ask()
+
+    def on_preset_line_kept(self, message: PresetLine.Kept) -> None:
+        message.stop()
+        self._leave_preset_line()
+        self._changed()
+        self.notify(f"kept as {message.preset.path}", markup=False)
+
+    def on_preset_line_left(self, message: PresetLine.Left) -> None:
+        message.stop()
+        self._leave_preset_line()
+
+    def _leave_preset_line(self) -> None:
+        self.screen.set_focus(self.pane)  # at once: the next key is no longer the line's
+        self.preset_line.close()
+
+    def action_edit_file(self) -> None:
+        self._close_editor()
+        self.post_message(EditText(form_file.WHAT, self._text.offered(), ".toml", self._take_text))
+
+    def _take_text(self, text: str) -> None:
+        """What was typed is taken whole, as one change, or not at all."""
+        try:
+            values = self._text.take(text)
+        except Refusal as refused:
+            faults = "\n".join(one_line(str(fault)) for fault in refused.faults)
+            told = f"{faults}\nThe form is as it was; e shows the text again."
+            self.notify(told, severity="error", timeout=10, markup=False)
+            return
+        changes = sum(value != self.form.values[name] for name, value in values.items())
+        self._set(values)
+        self.notify(f"{_fields(changes)} changed; u undoes that." if changes else "Nothing was changed.", markup=False)
 
 
-def _fields(apart: int) -> str:
-    return "1 field" if apart == 1 else f"{apart} fields"
+def _find(presets: PresetShelf, name: str | None) -> tuple[Preset | None, str]:
+    """The preset of that name, or why the form is on the default one: its file was there when it was asked for."""
+    try:
+        return presets.find(name) if name else None, ""
+    except Refusal as refused:
+        return None, f"{refused}\nThe form is on the default preset."
 
 
-def _head() -> list[str]:
-    """What is read stands at the top, under the preset."""
-    return [name for name, spec in FIELDS.items() if spec.section == "data"]
+def _in_words(refused: Refusal, name: str) -> str:
+    """Why an entry is refused, at the row that it was entered in."""
+    return "; ".join(fault.message if fault.field == name else str(fault) for fault in refused.faults)
 
 
-def _order() -> list[str]:
-    rest = [name for name, spec in FIELDS.items() if spec.section != "data"]
-    return [PRESET, *_head(), *rest]
-
-
-def _section(name: str) -> str:
-    return "data" if name == PRESET else FIELDS[name].section
-
-
-def _columns(name: str) -> Columns:
-    """The head's rows say more of their values, so their names stand closer."""
-    if _section(name) == "data":
-        return Columns(9, 15)
-    return Columns(27, 11)
+def _fields(number: int) -> str:
+    return "1 field" if number == 1 else f"{number} fields"

@@ -8,21 +8,27 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
+from textual import work
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Container, Vertical
 from textual.content import Content
 from textual.widget import Widget
 
-from gpt_tui.core.runs import History
+from gpt_tui.core.runs import History, past_of
 from gpt_tui.tui import figures, keys, panes
-from gpt_tui.tui.machine import NO_MACHINE, Machine
+from gpt_tui.tui.in_thread import in_thread
+from gpt_tui.tui.keys import Action
+from gpt_tui.tui.machine import NO_MACHINE, Machine, Meter
 from gpt_tui.tui.plain import visible
 from gpt_tui.tui.state import State
-from gpt_tui.tui.watched import config_of
+from gpt_tui.tui.view import Halves, View
+from gpt_tui.tui.watched import Own, Watched, config_of
 from gpt_tui.tui.widgets.chart import UNITS, Unit
+from gpt_tui.tui.widgets.chart_keys import ChartKeys
 from gpt_tui.tui.widgets.curves_pane import CurvesPane
 from gpt_tui.tui.widgets.facts_pane import FactsPane, essentials
 from gpt_tui.tui.widgets.log_pane import LogLineStrip, LogPane
@@ -31,19 +37,25 @@ from gpt_tui.tui.widgets.pane import Pane
 from gpt_tui.tui.widgets.ready_pane import ReadyPane
 from gpt_tui.tui.widgets.sample_pane import SamplePane
 from gpt_tui.tui.widgets.stat_strip import Figures, StatStrip
+from gpt_tui.tui.widgets.trouble import Trouble
+from gpt_tui.tui.wishes import ForkHere
 
 if TYPE_CHECKING:
     from gpt_tui.core.config import DatasetFacts, RunConfig
+    from gpt_tui.core.events import Started
+    from gpt_tui.core.presets import Preset
     from gpt_tui.core.session import Snapshot
 
 NEWEST_CHECKPOINTS = 12
 
 
-class TrainView(Widget):
+class TrainView(ChartKeys, View):
     """`show` draws a run; `ready` says what would be run."""
 
-    BINDINGS: ClassVar[list[BindingType]] = keys.bindings("train")
-    KEYS: ClassVar[tuple[str, ...]] = ("train",)
+    TITLE = "Train"
+    BINDINGS: ClassVar[list[BindingType]] = keys.bindings("train", "chart")
+    KEYS: ClassVar[tuple[str, ...]] = ("train", "chart")
+    chart: LossChart
 
     def __init__(
         self, *, smoothing: float = 0.9, units: str = "steps", ascii: bool = False, id: str | None = None
@@ -53,6 +65,7 @@ class TrainView(Widget):
         self.chart = LossChart(smoothing=smoothing, unit=unit, ascii=ascii, id="chart")
         self.ready_pane = ReadyPane(id="ready")
         self.strip = StatStrip(id="strip")
+        self.trouble = Trouble(id="trouble")
         self.untrained = SamplePane("untrained", "u", id="untrained")
         self.trained = SamplePane("trained", "t", id="trained")
         self.essentials = FactsPane("configuration", "f", id="essentials")
@@ -60,7 +73,9 @@ class TrainView(Widget):
         self.checkpoints = Pane("checkpoints", "k", id="checkpoints")
         self.log_pane = LogPane(id="log")
         self.log_strip = LogLineStrip(id="log-strip")
+        self._meter = Meter()
         self._history: History | None = None
+        self._started: Started | None = None  # of the run whose past was looked for
         self._revision = -1
         self._chosen = False  # whether a person chose which of the two samples to see
 
@@ -70,6 +85,7 @@ class TrainView(Widget):
                 yield self.ready_pane
                 yield self.chart
                 yield self.strip
+                yield self.trouble
             with Vertical(id="samples"):
                 yield self.untrained
                 yield self.trained
@@ -84,6 +100,7 @@ class TrainView(Widget):
         self.add_class("-before")
 
     def on_resize(self) -> None:
+        self.call_after_refresh(self.apply_split)
         if self._history is not None:
             self.call_after_refresh(self._show_samples, self._history)
 
@@ -92,7 +109,7 @@ class TrainView(Widget):
     def ready(
         self,
         config: RunConfig | None,
-        preset: str | None,
+        preset: Preset | str | None,
         state: State,
         refusal: Sequence[str],
         facts: DatasetFacts | None = None,
@@ -101,13 +118,24 @@ class TrainView(Widget):
         self._set_before(True)
         self.ready_pane.show(config, preset, state, refusal, facts)
 
+    def follow(self, watched: Watched | None) -> None:
+        if watched is None:
+            return
+        at_work = isinstance(watched, Own) and watched.session.alive
+        state, snapshot = watched.state, watched.snapshot
+        on_gpu = snapshot is not None and snapshot.device == "cuda"
+        machine = self._meter.read(gpu=on_gpu) if at_work else NO_MACHINE
+        self.show(watched.history, snapshot, machine, state)
+        self._look_back(watched)
+        self.trouble.show(watched.history, state.word)
+
     def show(
-        self, history: History, snapshot: Snapshot | None, machine: Machine = NO_MACHINE, ended: bool = False
+        self, history: History, snapshot: Snapshot | None, machine: Machine = NO_MACHINE, state: State | None = None
     ) -> None:
-        """Draw a run; only what has changed is drawn again. ended: nobody works on it any more."""
+        """Draw a run; only what has changed is drawn again."""
         if history.started is not None:
             self._set_before(False)
-        self.strip.set(figures_of(history, snapshot, machine, ended))
+        self.strip.set(figures_of(history, snapshot, machine, state is not None and state.ended), state)
         if history is self._history and history.revision == self._revision:
             return
         self._history, self._revision = history, history.revision
@@ -120,6 +148,24 @@ class TrainView(Widget):
         self.curves.show(history)
         self.checkpoints.set_text(_checkpoints(history))
 
+    def _look_back(self, watched: Watched) -> None:
+        """Of a fork: have its parent's course read, and drawn before its own."""
+        started, path = watched.history.started, watched.path
+        if started is None or path is None or started == self._started:
+            return
+        self._started = started
+        self.chart.show_past(None)
+        if started.parent is not None:
+            self._read_past(path.parent, started)
+
+    @work(exclusive=True, group="past")
+    async def _read_past(self, runs_dir: Path, started: Started) -> None:
+        parent = started.parent
+        assert parent is not None
+        past = await in_thread(lambda: past_of(runs_dir, parent, started.created))
+        if started == self._started:
+            self.chart.show_past(past)
+
     def _set_before(self, before: bool) -> None:
         """Whether there is nothing to draw yet; the focus goes where the run is seen."""
         if self.has_class("-before") == before:
@@ -127,6 +173,7 @@ class TrainView(Widget):
         panes.maximise(self, None)
         had_focus = self.has_focus_within
         self.set_class(before, "-before")
+        self.call_after_refresh(self.apply_split)
         if had_focus:
             self.focus_first()
 
@@ -158,6 +205,30 @@ class TrainView(Widget):
             return False
         return self.untrained.display != self.trained.display
 
+    def arrive(self) -> None:
+        self.focus_first()
+
+    def useful(self, action: Action) -> bool:
+        if action.id == "before_after":
+            return self.one_sample
+        if action.id == "fork_here":
+            return self._history is not None and bool(self._history.checkpoints) and self._forks_now
+        return not self.has_class("-before")
+
+    @property
+    def _forks_now(self) -> bool:
+        """Whether forking is likely what comes next: a place is pointed at, or the run has ended."""
+        return self.chart.crosshair is not None or (self._history is not None and self._history.end is not None)
+
+    def halves(self) -> Halves | None:
+        if self.has_class("-before"):
+            return None
+        left, samples = self.query_one("#left"), self.query_one("#samples")
+        return Halves(left, samples, across=not self.screen.has_class("-one"))
+
+    def _split_boxes(self) -> tuple[Widget, ...]:
+        return self.query_one("#left"), self.query_one("#samples")
+
     def focus_first(self) -> None:
         """Put the focus where the run is seen."""
         (self.ready_pane if self.has_class("-before") else self.chart).focus()
@@ -185,30 +256,9 @@ class TrainView(Widget):
 
     # Actions --------------------------------------------------------------------------------------------------------
 
-    def action_smoothing(self) -> None:
-        self.chart.toggle_smoothing()
-
-    def action_log_y(self) -> None:
-        self.chart.toggle_log_y()
-
-    def action_log_x(self) -> None:
-        self.chart.toggle_log_x()
-
-    def action_units(self) -> None:
-        self.chart.cycle_unit()
-
-    def action_zoom_in(self) -> None:
-        self.chart.zoom_in()
-
-    def action_zoom_out(self) -> None:
-        self.chart.zoom_out()
-
-    def action_whole(self) -> None:
-        self.chart.whole()
-
-    def action_crosshair(self) -> None:
-        self.chart.focus()
-        self.chart.toggle_crosshair()
+    def action_fork_here(self) -> None:
+        x = self.chart.crosshair
+        self.post_message(ForkHere(None if x is None else self.chart.step_at(x)))
 
     def action_before_after(self) -> None:
         if not self.one_sample:
@@ -245,6 +295,7 @@ def figures_of(history: History, snapshot: Snapshot | None, machine: Machine, en
         best=last is not None and history.best is not None and last.val_loss <= history.best.val_loss,
         memory=machine.memory,
         use=machine.use,
+        gpu=machine.gpu,
     )
     if snapshot is None or snapshot.step < history.step:
         return _of_last_row(history, looked, ended)

@@ -20,7 +20,6 @@ from gpt_tui.core.cost import Pace, assumed_vocabulary, count_cost
 from gpt_tui.core.device import physical_cores
 from gpt_tui.core.drawing import draw
 from gpt_tui.core.errors import Fault
-from gpt_tui.core.presets import find_preset
 from gpt_tui.core.shapes import parameters, walk
 from gpt_tui.tui import figures
 from gpt_tui.tui.form import Form
@@ -104,10 +103,11 @@ class Beside(Container):
             fault=told.fault if name == told.at else "",
             idle=form.idle().get(name, ""),
             note=told.dataset_note if name == "dataset" else "",
+            origin=form.origin(name) if name in FIELDS else "",
         )
         for brief in range(1 if told.brief else 0, 3):
             if name not in FIELDS:
-                content = field_help.of_preset(find_preset(form.preset), room.width, brief)
+                content = field_help.of_preset(form.chosen, room.width, brief)
             else:
                 value, in_preset = form.values[name], form.base.get(name)
                 content = field_help.of_field(FIELDS[name], value, in_preset, notes, room.width, brief)

@@ -81,6 +81,8 @@ def _parameters(config: RunConfig, known: DatasetFacts | DatasetRecord | None) -
 
 
 class FactsPane(Pane):
+    DEFAULT_CSS = "FactsPane { scrollbar-gutter: stable; }"  # lines are broken before it is known who needs a scrollbar
+
     def __init__(self, label: str, letter: str, *, id: str | None = None) -> None:
         super().__init__(label, letter, id=id)
         self._rows: Facts = []

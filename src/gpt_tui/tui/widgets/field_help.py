@@ -20,11 +20,15 @@ from gpt_tui.tui.plain import one_line
 
 @dataclass(frozen=True)
 class Notes:
-    """What there is to say of a field beyond its definition: what is wrong with it, why it has no effect, a note."""
+    """What there is to say of a field beyond its definition.
+
+    fault: what is wrong with it; idle: why it has no effect; note: what is known of its value; origin: who set it
+    """
 
     fault: str = ""
     idle: str = ""
     note: str = ""
+    origin: str = ""
 
 
 _EXACT = 42  # columns that a list needs to write counts out
@@ -37,6 +41,7 @@ def of_field(spec: FieldSpec, value: Any, in_preset: Any, notes: Notes, width: i
     """
     shown = [one_line(spec.show(v)) or "empty" for v in (value, in_preset, spec.default)]
     preset_has = [("preset has", shown[1])] if shown[1] != shown[2] else []
+    came_from = [("set by", one_line(notes.origin))] if notes.origin else []
     if brief:
         told = f"{spec.help} {spec.why}".strip()
         less = brief > 1
@@ -46,7 +51,7 @@ def of_field(spec: FieldSpec, value: Any, in_preset: Any, notes: Notes, width: i
             _joined(
                 ("start with", spec.start),
                 *([] if spec.kind == "bool" or less else [("takes", spec.allowed)]),
-                *([] if less else preset_has),
+                *([] if less else [*preset_has, *came_from]),
                 *([] if less else [("default", shown[2])]),
                 ("", spec.flag),
                 ("", spec.environment),
@@ -59,6 +64,7 @@ def of_field(spec: FieldSpec, value: Any, in_preset: Any, notes: Notes, width: i
         ("start with", spec.start),
         ("takes", spec.allowed),
         *preset_has,
+        *came_from,
         ("default", shown[2]),
         ("changes", "live: a run that is on, at its next step" if spec.live else "needs a new run"),
     ]
@@ -79,19 +85,21 @@ def no_effect(why: str) -> str:
 def of_preset(preset: Preset, width: int, brief: int) -> Content:
     """What it is and where it comes from; how many parameters it has where its vocabulary is not the usual one."""
     what = "Choosing a preset sets the fields that it names; u brings back what was there."
+    mine = "P keeps the form as a preset of your own."
     own = ""
     if preset.vocab_size != CHARACTERS:
         count = shapes.parameters(preset.config().model, preset.vocab_size)
         own = f"{count:,} parameters with its own vocabulary of {preset.vocab_size:,}."
+    whence = ("after", preset.source) if preset.path is None else ("your own, in", str(preset.path))
     if brief:
         return _lines(
-            Content.assemble((preset.name, "bold $accent"), ": ", preset.summary),
+            Content.assemble((preset.name, "bold $accent"), ": ", one_line(preset.summary)),
             *([Content(own)] if own else []),
-            _joined(("after", preset.source), ("", "--preset")),
-            *([Content(what)] if brief == 1 else []),
+            _joined(whence, ("", "--preset")),
+            *([Content(f"{what} {mine}")] if brief == 1 else []),
         )
-    rows = [("after", preset.source), ("sets", f"{len(preset.values)} fields"), ("flag", "--preset")]
-    told = [preset.summary, *([own] if own else []), what]
+    rows = [whence, ("sets", f"{len(preset.values)} fields"), ("flag", "--preset")]
+    told = [one_line(preset.summary), *([own] if own else []), f"{what} {mine}"]
     return Content("\n\n").join([*(Content(text) for text in told), _facts(rows, width)])
 
 

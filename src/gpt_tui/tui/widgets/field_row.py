@@ -20,10 +20,9 @@ from textual.widget import Widget
 from textual.widgets import Input
 
 from gpt_tui.tui import keys
-from gpt_tui.tui.plain import one_line
+from gpt_tui.tui.plain import LINE_END, one_line
 
 Part = Literal["row", "less", "more", "value"]
-LINE_END = "⏎"  # stands for a line end in an editor of one line
 
 _WORD_WIDTH = 9
 _NOTE_WIDTH = 9  # of the longest unit

@@ -1,11 +1,10 @@
-"""What a form is put together from, beside its rows: the pane that holds them, section titles, the filter."""
+"""What a form is put together from, beside its rows: section titles, the filter, the panes of text."""
 
 from __future__ import annotations
 
 from typing import ClassVar
 
 from textual.binding import BindingType
-from textual.containers import VerticalScroll
 from textual.content import Content
 from textual.message import Message
 from textual.widgets import Input
@@ -13,15 +12,6 @@ from textual.widgets import Input
 from gpt_tui.tui import keys
 from gpt_tui.tui.widgets.line import Line
 from gpt_tui.tui.widgets.pane import Pane
-
-
-class FormPane(VerticalScroll, can_focus=True, inherit_bindings=False):
-    """Holds the rows, and the focus while no field is edited. copied: what its owner has it give back as text."""
-
-    KEYS: ClassVar[tuple[str, ...]] = ()
-    label = "form"
-    letter = "f"
-    copied = ""
 
 
 class BesidePane(Pane):
@@ -35,13 +25,17 @@ class BesidePane(Pane):
 
 
 class SectionTitle(Line):
-    """The name of a section, with a rule to the right edge."""
+    """The name of a section, with a rule to the right edge; or of a group within it, without one."""
 
-    def __init__(self, section: str) -> None:
-        super().__init__(classes="section")
+    def __init__(self, section: str, group: str = "") -> None:
+        super().__init__(classes="group" if group else "section")
         self.section = section
+        self.group = group
 
     def on_resize(self) -> None:
+        if self.group:
+            self.show(Content.assemble(("── ", "$border-blurred"), (self.group, "$foreground-muted")))
+            return
         title = f" {self.section} "
         rule = "─" * max(0, self.size.width - len(title) - 1)
         self.show(Content.assemble(("─", "$border-blurred"), (title, "$foreground-muted"), (rule, "$border-blurred")))

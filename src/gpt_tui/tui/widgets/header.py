@@ -15,6 +15,7 @@ from gpt_tui.tui.widgets.line import Line, clickable
 
 STATE_AT = 36  # where the state stands on 80 columns; beyond, in proportion
 NAMED = 100  # columns from which the views are named
+APART = 3  # cells between the state and the views
 Part = str | Content | tuple[str, str | Style]
 
 
@@ -26,9 +27,18 @@ class Header(Line):
         self._what: Sequence[str] = ("",)
         self._state: State | None = None
         self._views: Sequence[tuple[str, str, str, bool]] = ()
+        self._aside: State | None = None
 
-    def set(self, what: Sequence[str], state: State, views: Sequence[tuple[str, str, str, bool]]) -> None:
+    def set(
+        self,
+        what: Sequence[str],
+        state: State,
+        views: Sequence[tuple[str, str, str, bool]],
+        aside: State | None = None,
+    ) -> None:
+        """aside: of the run at work while another is seen."""
         self._what, self._state, self._views = [one_line(name) for name in what], state, views
+        self._aside = aside
         self._draw()
 
     def on_resize(self, _: events.Resize) -> None:
@@ -40,8 +50,10 @@ class Header(Line):
         right = self._right()
         at = max(STATE_AT, self.size.width * STATE_AT // 80)
         room = self.size.width - right.cell_length
-        state = self._state.shown(room - at - 1)
-        at = min(at, max(12, room - state.cell_length - 1))
+        state = self._state.shown(room - at - APART)
+        if self._aside is not None:
+            state += Content.styled("  yours ", "$text-muted") + self._aside.shown(0)
+        at = min(at, max(12, room - state.cell_length - APART))
         for what in self._what:
             left = Content.assemble(" ", ("gpt-tui", "bold $accent"), "   ", (what, "$foreground"))
             if left.cell_length < at:

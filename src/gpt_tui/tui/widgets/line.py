@@ -14,6 +14,7 @@ def clickable(text: str, action: str, style: str = "") -> Content:
 
 
 class Line(Widget):
+    ALLOW_SELECT = False  # it is to be clicked; a selection that is drawn across it has what is read around it
     DEFAULT_CSS = """
     Line {
         height: 1;

@@ -39,6 +39,39 @@ class LogPane(Pane):
         self._lines: Sequence[LogLine] = ()
         self._drawn: tuple[int, int, str] | None = None
         self._words = ""
+        self._following = True
+
+    def watch_scroll_y(self, old_value: float, new_value: float) -> None:
+        super().watch_scroll_y(old_value, new_value)
+        self._following = new_value >= self.max_scroll_y
+
+    def on_resize(self) -> None:
+        self._follow()
+
+    def _follow(self) -> None:
+        """Stay at the newest line, at any size, unless a person scrolled away from it."""
+        if self._following:
+            self.call_after_refresh(self._go_to_end)
+
+    def _go_to_end(self) -> None:
+        if self._following:  # nobody scrolled away meanwhile
+            self.scroll_end(animate=False, immediate=True)
+
+    def action_scroll_home(self) -> None:
+        self._leave_end()
+        super().action_scroll_home()
+
+    def action_scroll_up(self) -> None:
+        self._leave_end()
+        super().action_scroll_up()
+
+    def action_page_up(self) -> None:
+        self._leave_end()
+        super().action_page_up()
+
+    def _leave_end(self) -> None:
+        """At once: the scrolling itself comes a frame later, and a new line may come before it."""
+        self._following = self.max_scroll_y == 0
 
     def show(self, lines: Sequence[LogLine], extra: Content | None = None) -> None:
         self._lines = lines
@@ -46,12 +79,10 @@ class LogPane(Pane):
         if state == self._drawn:
             return
         self._drawn = state
-        following = self.scroll_offset.y >= self.max_scroll_y
         found = [line for line in lines if self._words.lower() in line.text.lower()][-KEPT:]
         empty = "nothing has happened yet" if not self._words else f"no line has “{self._words}”"
         self.set_text(Content("\n").join(map(written, found)) if found else Content.styled(empty, "$text-muted"))
-        if following:
-            self.call_after_refresh(self.scroll_end, animate=False)
+        self._follow()
 
     # The filter -----------------------------------------------------------------------------------------------------
 

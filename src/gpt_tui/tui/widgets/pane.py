@@ -11,9 +11,10 @@ from textual.content import Content
 from textual.widgets import Static
 
 from gpt_tui.tui import keys
+from gpt_tui.tui.widgets.titled import Titled
 
 
-class Pane(VerticalScroll, can_focus=True, inherit_bindings=False):
+class Pane(VerticalScroll, Titled, can_focus=True, inherit_bindings=False):
     """letter: jumps to it after `;`. label: what a person calls it."""
 
     BINDINGS: ClassVar[list[BindingType]] = keys.bindings("pane")
@@ -26,21 +27,10 @@ class Pane(VerticalScroll, can_focus=True, inherit_bindings=False):
         self._text = Static(markup=False)
         self._content = Content("")
         self._least = 0
-        self._title = label
         self.set_title(label)
 
     def compose(self) -> ComposeResult:
         yield self._text
-
-    def set_title(self, title: str, note: str = "") -> None:
-        """title: at the left of the border. note: at its right end, below."""
-        shown = Content(title)
-        if title != self._title or self.border_title is None:
-            self._title = title
-            self.border_title = shown
-        subtitle = Content(note) if note else None
-        if (subtitle.markup if subtitle else None) != self.border_subtitle:
-            self.border_subtitle = subtitle
 
     def set_text(self, content: Content) -> None:
         if not content.is_same(self._content):

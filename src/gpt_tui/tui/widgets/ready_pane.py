@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from textual.content import Content
 
 from gpt_tui.core.config import DatasetFacts, RunConfig
+from gpt_tui.core.presets import Preset
 from gpt_tui.tui import figures
 from gpt_tui.tui.naming import preset_name
 from gpt_tui.tui.plain import visible
@@ -21,7 +22,9 @@ WELCOME = "A small GPT, trained on a text, here; watch it learn to write."
 class ReadyPane(Pane):
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__("ready", "r", id=id)
-        self._shown: tuple[RunConfig | None, str | None, State, Sequence[str], DatasetFacts | None] | None = None
+        self._shown: tuple[RunConfig | None, Preset | str | None, State, Sequence[str], DatasetFacts | None] | None = (
+            None
+        )
 
     def on_resize(self) -> None:
         if self._shown is not None:
@@ -30,7 +33,7 @@ class ReadyPane(Pane):
     def show(
         self,
         config: RunConfig | None,
-        preset: str | None,
+        preset: Preset | str | None,
         state: State,
         refusal: Sequence[str],
         known: DatasetFacts | None,

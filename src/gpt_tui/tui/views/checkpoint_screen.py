@@ -1,0 +1,167 @@
+"""Which model is to speak: a list over the view, found by typing. It is read beside the screen, run by run."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+from typing import ClassVar
+
+from textual import events, on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Vertical
+from textual.content import Content
+from textual.message import Message
+from textual.screen import ModalScreen
+from textual.widgets import Input, OptionList
+from textual.widgets.option_list import Option
+
+from gpt_tui.core.errors import GptTuiError
+from gpt_tui.tui import figures
+from gpt_tui.tui.plain import one_line
+from gpt_tui.tui.shelf_checkpoints import Choice, choices
+
+NOTHING = "No checkpoint has these words."
+READING = "reading the shelf…"
+EMPTY = "No checkpoint yet: 2, then space, trains a model."
+
+
+class WordsInput(Input):
+    """What a checkpoint is found by. The / that opens a filter elsewhere is not one of the words."""
+
+    def on_key(self, event: events.Key) -> None:
+        if event.key == "slash" and not self.value:
+            event.prevent_default()
+            event.stop()
+
+
+class CheckpointScreen(ModalScreen[Choice]):
+    """now: the model of the session at work, the first choice where there is one. first: the run that is watched."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape", "dismiss", show=False),
+        Binding("down,ctrl+n", "move(1)", show=False),
+        Binding("up,ctrl+p", "move(-1)", show=False),
+        Binding("pagedown", "move(8)", show=False),
+        Binding("pageup", "move(-8)", show=False),
+    ]
+
+    class Found(Message):
+        """More checkpoints, or None when all have been read. error: why no more could be."""
+
+        def __init__(self, more: Sequence[Choice] | None, error: str = "") -> None:
+            super().__init__()
+            self.more = more
+            self.error = error
+
+    def __init__(self, who: str, runs_dir: Path, first: Path | None, now: tuple[Choice, int] | None) -> None:
+        super().__init__()
+        self._who = who
+        self._runs_dir = runs_dir
+        self._first = first
+        self._now = now
+        self._all: list[Choice] = [now[0]] if now is not None else []
+        self._found: list[Choice] = []
+        self._state = READING
+        self._gone = False
+
+    def compose(self) -> ComposeResult:
+        with Vertical(id="checkpoint-list") as box:
+            box.border_title = Content(self._who)
+            box.border_subtitle = Content("enter lets it speak · esc leaves")
+            yield WordsInput(placeholder="a step, best, or letters of a run's name", compact=True)
+            yield OptionList(compact=True, markup=False)
+
+    def on_mount(self) -> None:
+        self.query_one(OptionList).can_focus = False
+        self._find()
+        threading.Thread(target=self._read, name="shelf-checkpoints", daemon=True).start()
+
+    def on_unmount(self) -> None:
+        self._gone = True
+
+    def _read(self) -> None:
+        error = ""
+        try:
+            for more in choices(self._runs_dir, self._first):
+                if self._gone:
+                    return
+                self.post_message(self.Found(more))
+        except GptTuiError as broken:
+            error = str(broken)
+        self.post_message(self.Found(None, error))
+
+    def on_checkpoint_screen_found(self, message: Found) -> None:
+        if message.more is None:
+            self._state = message.error or (NOTHING if self._all else EMPTY)
+        else:
+            self._all += message.more
+        self._find(keep=True)
+
+    # Finding ---------------------------------------------------------------------------------------------------------
+
+    def on_key(self, event: events.Key) -> None:
+        """Keys that come before the field has the focus belong to it too."""
+        field = self.query_one(Input)
+        if field.has_focus:
+            return
+        if event.key == "enter":
+            self._choose()
+        elif event.is_printable and event.character and event.key != "slash":
+            field.insert_text_at_cursor(event.character)
+            field.focus()
+
+    @on(Input.Changed)
+    def _typed(self) -> None:
+        self._find()
+
+    @on(Input.Submitted)
+    def _submitted(self) -> None:
+        self._find(keep=True)  # what was typed last may not have been looked for
+        self._choose()
+
+    @on(OptionList.OptionSelected)
+    def _clicked(self, event: OptionList.OptionSelected) -> None:
+        if self.is_current:
+            self.dismiss(self._found[event.option_index])
+
+    def _choose(self) -> None:
+        at = self.query_one(OptionList).highlighted
+        if at is not None and at < len(self._found) and self.is_current:
+            self.dismiss(self._found[at])
+
+    def action_move(self, by: int) -> None:
+        options = self.query_one(OptionList)
+        if self._found:
+            options.highlighted = min(max((options.highlighted or 0) + by, 0), len(self._found) - 1)
+
+    def _find(self, keep: bool = False) -> None:
+        """keep: the cursor stays on the choice that it stands on."""
+        options = self.query_one(OptionList)
+        words = self.query_one(Input).value.lower().split()
+        before = self._found[options.highlighted] if keep and options.highlighted is not None and self._found else None
+        self._found = [choice for choice in self._all if all(word in self._words(choice) for word in words)]
+        options.clear_options()
+        options.add_options(Option(self._row(choice)) for choice in self._found)
+        if self._found:
+            options.highlighted = self._found.index(before) if before in self._found else 0
+        if not self._found or self._state == READING:
+            options.add_option(Option(Content.styled(one_line(self._state), "$text-muted"), disabled=True))
+
+    def _words(self, choice: Choice) -> str:
+        now = "the model now" if choice.step is None else ""
+        return f"step {choice.step} {choice.reason} {choice.run} {choice.title} {now}".lower()
+
+    def _row(self, choice: Choice) -> Content:
+        if choice.step is None and self._now is not None:
+            return Content.assemble(
+                (f"the model now, step {self._now[1]:,}", "bold $accent"), f"  {one_line(choice.run)}"
+            )
+        name = one_line(f"{choice.title} ({choice.run})" if choice.title else choice.run)
+        return Content.assemble(
+            (f"step {choice.step:>9,}", "bold"),
+            f"   val {figures.loss(choice.loss):<7} ",
+            (f"{one_line(choice.reason):<16} ", "$text-muted"),
+            name,
+        )

@@ -1,0 +1,114 @@
+"""The prompt on one line: what the model goes on from. It becomes a text field when it is edited, and only then."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from textual import events
+from textual.app import ComposeResult
+from textual.binding import BindingType
+from textual.containers import Horizontal
+from textual.content import Content
+from textual.message import Message
+from textual.widgets import Input
+
+from gpt_tui.tui import keys
+from gpt_tui.tui.plain import LINE_END, one_line
+from gpt_tui.tui.widgets.line import Line
+
+EMPTY = "none: a new line"
+
+
+class PromptInput(Input):
+    """Line ends are typed, pasted and shown as ⏎."""
+
+    BINDINGS: ClassVar[list[BindingType]] = keys.bindings("field")
+    KEYS: ClassVar[tuple[str, ...]] = ("field",)
+
+    class Left(Message):
+        """The field was left; the prompt stays as it was."""
+
+    def action_leave_field(self) -> None:
+        self.post_message(self.Left())
+
+    def _on_paste(self, event: events.Paste) -> None:
+        event.prevent_default()
+        event.stop()
+        text = event.text.replace("\r\n", "\n").replace("\r", "\n").replace("\n", LINE_END)
+        self.replace(text, *self.selection)
+
+
+class PromptLine(Horizontal):
+    """prompt: what was entered last."""
+
+    DEFAULT_CSS = """
+    PromptLine { height: 1; width: 1fr; padding: 0 1; }
+    PromptLine #prompt-shown { width: 1fr; }
+    PromptLine #prompt-name { width: 8; }
+    PromptLine PromptInput { display: none; width: 1fr; background: $foreground 10%; }
+    PromptLine.-editing PromptInput { display: block; }
+    PromptLine.-editing #prompt-shown { display: none; }
+    """
+
+    class Entered(Message):
+        """A prompt was entered; it may be the same as before."""
+
+        def __init__(self, prompt: str) -> None:
+            super().__init__()
+            self.prompt = prompt
+
+    class Left(Message):
+        """The field was left without a change."""
+
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self.prompt = ""
+        self._called = Line(id="prompt-name")
+        self._shown = Line(id="prompt-shown")
+        self._field = PromptInput(compact=True)
+        self._field.can_focus = False
+
+    def compose(self) -> ComposeResult:
+        self._called.show(Content.styled("prompt", "$text-muted"))
+        yield self._called
+        yield self._shown
+        yield self._field
+
+    def on_mount(self) -> None:
+        self.show(self.prompt)
+
+    def show(self, prompt: str) -> None:
+        self.prompt = prompt
+        text = Content.styled(one_line(prompt), "$text-accent") if prompt else Content.styled(EMPTY, "$text-muted")
+        self._shown.show(text)
+
+    @property
+    def editing(self) -> bool:
+        return self.has_class("-editing")
+
+    def edit(self) -> None:
+        """Make it a field; enter or esc ends that."""
+        if not self.editing:
+            self.add_class("-editing")
+            self._field.value = self.prompt.replace("\n", LINE_END)
+            self._field.cursor_position = len(self._field.value)
+        self._field.can_focus = True
+        self._field.focus()
+
+    def close(self) -> None:
+        self.remove_class("-editing")
+        self._field.can_focus = False
+
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        event.stop()
+        prompt = event.value.replace(LINE_END, "\n")
+        self.show(prompt)
+        self.post_message(self.Entered(prompt))
+
+    def on_prompt_input_left(self, message: PromptInput.Left) -> None:
+        message.stop()
+        self.post_message(self.Left())
+
+    def on_click(self, event: events.Click) -> None:
+        event.stop()
+        self.edit()

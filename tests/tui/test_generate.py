@@ -1,0 +1,560 @@
+"""The Generate view lets real checkpoints, and a run at work, go on from a prompt, and tells what else was likely."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any, ClassVar
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from recording import screen_text
+from textual.app import App, ComposeResult
+from textual.pilot import Pilot
+from textual.screen import Screen
+from textual.widgets import Input, OptionList
+
+import gpt_tui.tui
+from gpt_tui.core.config import RunConfig, SamplingConfig
+from gpt_tui.core.runs import Run
+from gpt_tui.core.session import Pause, Plan, Session, SingleStep, Stop
+from gpt_tui.core.speech import Alternative, Speech, Spoken
+from gpt_tui.tui import keys, panes
+from gpt_tui.tui.screen import MainScreen
+from gpt_tui.tui.views.checkpoint_screen import CheckpointScreen
+from gpt_tui.tui.views.generate import GenerateView
+from gpt_tui.tui.watched import Opened, Own, Watched
+from gpt_tui.tui.widgets.alternatives_pane import AlternativesPane, probability
+from gpt_tui.tui.widgets.token_text import Flow, TokenText
+from gpt_tui.tui.wishes import EditText
+
+FOLDER = Path(gpt_tui.tui.__file__).parent
+TEXT = "".join(f"{name}: the house is number {n}, and so on.\n" for n in range(150) for name in ("ANNA", "BEN"))
+FIELDS: dict[str, Any] = {
+    "n_layer": 1, "n_head": 2, "n_embd": 16, "block_size": 16, "batch_size": 4, "max_iters": 40, "eval_interval": 20,
+    "eval_iters": 2, "checkpoint_interval": 20, "max_new_tokens": 40, "temperature": 0.7, "prompt": "BEN:",
+    "threads": 1, "device": "cpu",
+}  # fmt: skip
+
+
+def session_of(folder: Path, run_name: str, **fields: Any) -> Session:
+    path = folder / "text.txt"
+    path.write_text(TEXT)
+    config = RunConfig().replace(**{**FIELDS, "dataset": str(path), **fields})
+    return Session(Plan(config, folder / "runs", run_name=run_name))
+
+
+@pytest.fixture(scope="session")
+def shelf(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A shelf with two runs: `old`, and `new`, which has checkpoints of the steps 0, 20 and 40."""
+    folder = tmp_path_factory.mktemp("generate")
+    for name, seed in (("old", 1), ("new", 2)):
+        session = session_of(folder, name, seed=seed)
+        session.start()
+        assert session.join(60)
+        record = folder / "runs" / name / "run.json"
+        created = f"2026-11-20T10:00:0{seed}Z"
+        record.write_text(record.read_text().replace(Run.open(record.parent).record().created, created))
+    return folder / "runs"
+
+
+class GenerateApp(App[None]):
+    """The view alone, with the playground's style and screen."""
+
+    CSS_PATH: ClassVar = [FOLDER / "app.tcss", FOLDER / "views" / "generate.tcss"]
+    ENABLE_COMMAND_PALETTE = False
+
+    def __init__(self, runs_dir: Path, watched: Watched | None = None) -> None:
+        super().__init__()
+        self.view = GenerateView(runs_dir=runs_dir, speech=Speech)
+        self.watched = watched
+        self.wishes: list[EditText] = []
+
+    def get_default_screen(self) -> Screen[None]:
+        return MainScreen()
+
+    def compose(self) -> ComposeResult:
+        yield self.view
+
+    def on_mount(self) -> None:
+        self.follow()
+        self.view.call_later(self.view.arrive)
+        self.set_interval(0.05, self.follow)
+
+    def follow(self) -> None:
+        if self.watched is not None:
+            self.watched.poll()
+        self.view.follow(self.watched)
+
+    def on_edit_text(self, wish: EditText) -> None:
+        self.wishes.append(wish)
+
+    @property
+    def told(self) -> str:
+        return "\n".join(note.message for note in self._notifications)
+
+
+@asynccontextmanager
+async def opened(
+    runs_dir: Path, watched: Watched | None = None, size: tuple[int, int] = (80, 24)
+) -> AsyncIterator[tuple[GenerateApp, Pilot[None]]]:
+    app = GenerateApp(runs_dir, watched)
+    async with app.run_test(size=size) as pilot:
+        await pilot.pause()
+        await until(pilot, lambda: app.view.sampler.values["temperature"] == 0.7 or not runs_dir.exists())
+        yield app, pilot
+
+
+async def until(pilot: Pilot[None], true: Callable[[], bool]) -> None:
+    """Wait for something that another thread does. (A pause of the pilot's waits for all threads to rest.)"""
+    deadline = time.monotonic() + 60
+    while not true():
+        assert time.monotonic() < deadline, "it never came true"
+        await asyncio.sleep(0.02)
+    await pilot.pause()
+
+
+async def spoken(app: GenerateApp, pilot: Pilot[None], key: str = "space") -> str:
+    """What the first voice wrote after a key that lets it speak."""
+    before = app.view.first.drawn
+    await pilot.press(key)
+    await until(pilot, lambda: app.view.first.drawn is not before and not app.view.speaking and not app.view._ticking)
+    return written(app.view.first.text)
+
+
+def written(text: TokenText) -> str:
+    return "".join(token.text for token in text._tokens if not token.given)
+
+
+def by_hand(shelf: Path, run: str = "new", step: int | None = None, **sampling: Any) -> str:
+    """What `gpt-tui sample` writes."""
+    from gpt_tui.core.sampling import Speaker
+
+    speaker = Speaker.from_run(Run.open(shelf / run), step)
+    config = SamplingConfig(**{**dict(speaker.config.sampling), **sampling})
+    return speaker.speak(config.prompt, config)
+
+
+def watch(shelf: Path, run: str = "new") -> Opened:
+    watched = Opened(Run.open(shelf / run))
+    watched.read()
+    return watched
+
+
+def action(name: str) -> keys.Action:
+    return next(action for action in keys.of("generate") if action.id == name)
+
+
+# Speaking ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("size", [(60, 16), (80, 24), (99, 40), (100, 24), (120, 40), (200, 60)])
+async def test_text_prompt_sampler_and_alternatives_are_seen_at_every_size(shelf: Path, size: tuple[int, int]) -> None:
+    async with opened(shelf, watch(shelf), size) as (app, pilot):
+        text = await spoken(app, pilot)
+        screen = screen_text(app)
+        lines = screen.split("\n")
+        assert [len(line) for line in lines] == [size[0]] * size[1]
+        assert f"BEN:{text.splitlines()[0]}"[:20] in screen
+        for word in ("prompt  BEN:", "step 40", "val ", "at the cursor", "model", "sampler"):
+            assert word in screen
+        for name in app.view.sampler.values:
+            assert name in screen
+        assert "▸" in screen
+        if size[1] > 16:
+            assert "40 tokens" in screen
+
+
+async def test_the_run_that_is_watched_speaks_with_its_own_prompt_and_sampler(shelf: Path) -> None:
+    async with opened(shelf, watch(shelf, "old")) as (app, pilot):
+        assert app.view.prompt.prompt == "BEN:"
+        assert await spoken(app, pilot) == by_hand(shelf, "old")
+        assert app.view.subject() == ""
+        assert app.view.first.text.copied.startswith("BEN:")
+
+
+async def test_without_a_watched_run_the_newest_of_the_shelf_speaks(shelf: Path) -> None:
+    async with opened(shelf) as (app, pilot):
+        assert await spoken(app, pilot) == by_hand(shelf, "new")
+        assert app.view.subject() == "new"
+        assert "new" in str(app.view.first.text.border_title)
+
+
+async def test_without_any_run_it_says_which_key_makes_one(tmp_path: Path) -> None:
+    async with opened(tmp_path / "nothing") as (app, pilot):
+        assert "2 chooses what to train" in screen_text(app)
+        await pilot.press("space")
+        assert "2 chooses what to train" in app.told
+
+
+async def test_space_stops_and_escape_stops_before_it_leaves_anything(shelf: Path) -> None:
+    async with opened(shelf, watch(shelf)) as (app, pilot):
+        view = app.view
+        view.sampler.set("max_new_tokens", 1_000_000)
+        assert view.label(action("speak")) == "speak"
+        for stop in (view.action_speak, view.leave):
+            view.action_speak()
+            await until(pilot, lambda: len(view.first.text._tokens) > 20)
+            assert view.label(action("speak")) == "stop"
+            assert "tok/s" in str(view.first.text.border_subtitle)
+            panes.maximise(view, view.first.text)
+            stop()
+            assert not view.speaking
+            assert panes.maximised(view)
+            assert "stopped" in str(view.first.text.border_subtitle)
+        assert view.leave()
+        assert not panes.maximised(view)
+        assert not view.leave()
+
+
+async def test_the_next_seed_writes_anew(shelf: Path) -> None:
+    async with opened(shelf, watch(shelf)) as (app, pilot):
+        first = await spoken(app, pilot)
+        second = await spoken(app, pilot, "n")
+        assert app.view.sampler.values["sample_seed"] == 1338
+        assert second == by_hand(shelf, sample_seed=1338) != first
+
+
+# The prompt -------------------------------------------------------------------------------------------------------
+
+
+async def test_a_prompt_takes_every_letter_until_enter_and_then_is_answered(shelf: Path) -> None:
+    async with opened(shelf, watch(shelf)) as (app, pilot):
+        await pilot.press("p", *["backspace"] * 4, *"an so", "space", *"n")
+        assert isinstance(app.focused, Input)
+        assert app.view.prompt.prompt == "BEN:"
+        text = await spoken(app, pilot, "enter")
+        assert app.view.prompt.prompt == "an so n"
+        assert text == by_hand(shelf, prompt="an so n")
+        assert app.focused is app.view.first.text
+
+
+async def test_escape_leaves_the_prompt_as_it_was(shelf: Path) -> None:
+    async with opened(shelf, watch(shelf)) as (app, pilot):
+        await pilot.press("enter", *"xyz", "escape")
+        assert app.view.prompt.prompt == "BEN:"
+        assert app.focused is app.view.first.text
+        assert not app.view.speaking
+        await pilot.press("p")
+        assert app.view.prompt._field.value == "BEN:"
+
+
+async def test_a_line_end_in_the_prompt_is_typed_pasted_and_shown_as_a_sign(shelf: Path) -> None:
+    async with opened(shelf, watch(shelf)) as (app, pilot):
+        app.view.prompt.show("ANNA:\nthe")
+        await pilot.press("p")
+        assert "ANNA:⏎the" in screen_text(app)
+        assert await spoken(app, pilot, "enter") == by_hand(shelf, prompt="ANNA:\nthe")
+
+
+async def test_the_editor_gets_the_prompt_and_what_comes_back_is_answered(shelf: Path) -> None:
+    async with opened(shelf, watch(shelf)) as (app, pilot):
+        await pilot.press("e")
+        [wish] = app.wishes
+        assert wish.text == "BEN:\n"
+        wish.take("the house\nis\n")
+        await until(pilot, lambda: bool(app.view.first.text._tokens) and not app.view._ticking)
+        assert app.view.prompt.prompt == "the house\nis"
+        assert app.view.first.text.copied.startswith("the house\nis")
+
+
+async def test_a_character_that_the_model_never_saw_is_refused_by_name(shelf: Path) -> None:
+    async with opened(shelf, watch(shelf)) as (app, pilot):
+        await pilot.press("p", *"ü")
+        await spoken(app, pilot, "enter")
+        assert "the character ü" in screen_text(app)
+
+
+# The sampler ------------------------------------------------------------------------------------------------------
+
+
+async def test_the_sampler_is_changed_by_steps_and_by_typing_and_off_is_a_value(shelf: Path) -> None:
+    async with opened(shelf, watch(shelf)) as (app, pilot):
+        sampler = app.view.sampler
+        sampler.focus()
+        await pilot.press("right", "right")
+        assert sampler.values["temperature"] == 0.9
+        await pilot.press("j", "enter", *["backspace"] * 3, *"3", "enter")
+        assert sampler.values["top_k"] == 3
+        await pilot.press("j", "right")
+        assert sampler.values["top_p"] == 0.9
+        await pilot.press("enter", *["backspace"] * 4, *"off", "enter")
+        assert sampler.values["top_p"] == "off"
+        assert app.focused is sampler
+        assert await spoken(app, pilot) == by_hand(shelf, temperature=0.9, top_k=3)
+        assert all(token.rank <= 3 for token in app.view.first.text._tokens if not token.given)
+        assert "0 " not in sampler.copied
+        assert sampler.copied.startswith("--temperature 0.9 --top-k 3 --top-p off")
+
+
+async def test_a_refused_value_says_why_at_its_row(shelf: Path) -> None:
+    async with opened(shelf, watch(shelf), (120, 40)) as (app, pilot):
+        sampler = app.view.sampler
+        sampler.focus()
+        await pilot.press("j", "j", "enter", *["backspace"] * 3, *"2", "enter")
+        await pilot.pause()
+        row = app.view.sampler._rows["top_p"]
+        assert "at most 1" in row.refused
+        shown = screen_text(app).split("\n")[row.region.y : row.region.bottom]
+        assert "✕" in "".join(shown)
+        assert sampler.values["top_p"] == "off"
+        await pilot.press("escape")
+        await pilot.pause()
+        assert "✕" not in screen_text(app)
+        assert app.focused is sampler
+
+
+@pytest.mark.parametrize("size", [(60, 16), (80, 24), (120, 40)])
+async def test_the_setting_at_the_cursor_is_explained(shelf: Path, size: tuple[int, int]) -> None:
+    async with opened(shelf, watch(shelf), size) as (app, pilot):
+        app.view.sampler.focus()
+        await pilot.press("j", "j")
+        await pilot.pause()
+        assert "nucleus" in screen_text(app)
+        app.view.first.text.focus()
+        await until(pilot, lambda: "at the cursor" in screen_text(app))
+
+
+async def test_what_a_person_chose_outlives_a_change_of_run_and_what_nobody_chose_does_not(shelf: Path) -> None:
+    async with opened(shelf, watch(shelf)) as (app, pilot):
+        app.view.sampler.take(SamplingConfig())
+        app.watched = watch(shelf, "old")
+        app.follow()
+        assert app.view.sampler.values["max_new_tokens"] == 40
+        app.view.sampler.set("max_new_tokens", 7)
+        await pilot.pause()
+        app.watched = watch(shelf, "new")
+        app.follow()
+        assert app.view.sampler.values["max_new_tokens"] == 7
+
+
+# The cursor -------------------------------------------------------------------------------------------------------
+
+
+async def test_the_cursor_tells_what_else_was_likely_before_and_after_the_sampler(shelf: Path) -> None:
+    async with opened(shelf, watch(shelf), (120, 40)) as (app, pilot):
+        view = app.view
+        view.sampler.set("top_k", 2)
+        await spoken(app, pilot)
+        text = view.first.text
+        assert text.cursor == len(text._tokens) - 1
+        await pilot.press("home", "right", "right", "right", "right", "right")
+        assert text.cursor == 5
+        token = text._tokens[5]
+        shown = view.first.alternatives.copied
+        for other in token.alternatives[:2]:
+            assert probability(other.before) in shown
+            assert probability(other.after) in shown
+        assert shown.count("out") >= len(token.alternatives) - 2
+        assert "▸" in shown
+        await pilot.press("home")
+        assert "Nothing stands before this token" in " ".join(view.first.alternatives.copied.split())
+
+
+async def test_the_cursor_follows_the_newest_token_until_it_is_moved(shelf: Path) -> None:
+    async with opened(shelf, watch(shelf)) as (app, pilot):
+        view, text = app.view, app.view.first.text
+        view.sampler.set("max_new_tokens", 1_000_000)
+        view.action_speak()
+        await until(pilot, lambda: len(text._tokens) > 800)
+        assert text.cursor == len(text._tokens) - 1
+        assert text.scroll_offset.y == text.max_scroll_y > 0
+        text.action_move_line(-1)
+        text.action_move_token(-1)
+        stayed, so_far = text.cursor, len(text._tokens)
+        await until(pilot, lambda: len(text._tokens) > so_far + 200)
+        assert text.cursor == stayed
+        text.action_move_edge(1)
+        await until(pilot, lambda: text.cursor == len(text._tokens) - 1)
+        view.action_speak()
+
+
+async def test_a_press_of_the_mouse_puts_the_cursor_on_a_token(shelf: Path) -> None:
+    async with opened(shelf, watch(shelf)) as (app, pilot):
+        await spoken(app, pilot)
+        await pilot.click(app.view.first.text, offset=(4, 1))
+        assert app.view.first.text.cursor == 2
+        assert app.view.first.text._tokens[2].text == "N"
+
+
+# Two voices -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("size", [(60, 16), (80, 24), (100, 30), (120, 40), (200, 60)])
+async def test_the_untrained_model_answers_the_same_prompt_and_seed_beside_the_trained(
+    shelf: Path, size: tuple[int, int]
+) -> None:
+    async with opened(shelf, watch(shelf), size) as (app, pilot):
+        view = app.view
+        trained = await spoken(app, pilot)
+        await pilot.press("v")
+        await until(pilot, lambda: view.second.drawn is not None and not view.speaking and not view._ticking)
+        assert written(view.second.text) == by_hand(shelf, step=0) != trained == written(view.first.text)
+        one, two = view.first.text.region, view.second.text.region
+        assert (one.y == two.y) == (size[0] >= 100)
+        assert one.height > 1
+        assert two.height > 1
+        assert "untrained, step 0" in screen_text(app)
+        await pilot.press("h", "h", "h")
+        assert view.first.text.cursor == view.second.text.cursor
+        await pilot.press("v")
+        await pilot.pause()
+        assert "untrained" not in screen_text(app)
+
+
+async def test_where_one_alternatives_pane_has_room_it_tells_of_the_text_with_the_focus(shelf: Path) -> None:
+    async with opened(shelf, watch(shelf)) as (app, pilot):
+        view = app.view
+        await spoken(app, pilot)
+        await pilot.press("v")
+        await until(pilot, lambda: view.second.drawn is not None and not view.speaking and not view._ticking)
+        trained = view.first.alternatives.copied
+        view.second.text.focus()
+        await pilot.pause()
+        await pilot.pause()
+        assert view.first.alternatives.copied != trained
+
+
+# Whose model ------------------------------------------------------------------------------------------------------
+
+
+async def test_any_checkpoint_of_the_shelf_is_found_by_typing_and_speaks(shelf: Path) -> None:
+    async with opened(shelf, watch(shelf)) as (app, pilot):
+        await pilot.press("c")
+        await until(pilot, lambda: "old" in screen_text(app))
+        found = app.screen
+        assert isinstance(found, CheckpointScreen)
+        steps = [(choice.run, choice.step) for choice in found._found]
+        assert steps == [(run, step) for run in ("new", "old") for step in (40, 20, 0)]
+        await pilot.press("slash", *"old 20")
+        await pilot.pause()
+        assert [(choice.run, choice.step) for choice in found._found] == [("old", 20)]
+        before = app.view.first.drawn
+        await pilot.press("enter")
+        await until(pilot, lambda: app.view.first.drawn is not before and not app.view.speaking)
+        await until(pilot, lambda: bool(app.view.first.text._tokens) and not app.view._ticking)
+        assert written(app.view.first.text) == by_hand(shelf, "old", 20)
+        assert app.view.subject() == "old"
+        assert "step 20" in screen_text(app)
+
+
+async def test_escape_leaves_the_list_and_changes_nothing(shelf: Path) -> None:
+    async with opened(shelf, watch(shelf)) as (app, pilot):
+        await pilot.press("c")
+        await until(pilot, lambda: app.screen.query_one(OptionList).option_count > 1)
+        await pilot.press("down", "escape")
+        assert app.view.first.choice is None
+        assert app.focused is app.view.first.text
+
+
+async def test_another_view_may_let_a_checkpoint_speak(shelf: Path) -> None:
+    async with opened(shelf) as (app, pilot):
+        app.view.use(shelf / "old", 20)
+        await until(pilot, lambda: bool(app.view.first.text._tokens) and not app.view.speaking)
+        await until(pilot, lambda: not app.view._ticking)
+        assert written(app.view.first.text) == by_hand(shelf, "old", 20)
+
+
+@pytest.fixture
+def at_work(tmp_path: Path) -> Iterator[Own]:
+    """A session that is paused, and would train for longer than the test takes."""
+    session = session_of(tmp_path, "live", max_iters=1_000_000, eval_interval=1_000_000, checkpoint_interval="off")
+    own = Own(session)
+    session.submit(Pause())
+    session.start()
+    yield own
+    session.submit(Stop("signal"))
+    assert session.join(60)
+
+
+async def test_a_run_at_work_speaks_as_it_is_now_and_is_the_first_choice(at_work: Own, tmp_path: Path) -> None:
+    async with opened(tmp_path / "runs", at_work) as (app, pilot):
+        view = app.view
+        await until(pilot, lambda: "the model now, step 0" in screen_text(app))
+        for step in (0, 1):
+            while at_work.snapshot.step < step or view._session is None:
+                await asyncio.sleep(0.02)
+            await spoken(app, pilot)
+            assert f"live, step {step}" in screen_text(app)
+            assert view.first.drawn is not None
+            assert view.first.drawn.step == step
+            at_work.session.submit(SingleStep())
+        await until(pilot, lambda: at_work.snapshot.step == 2)
+        await pilot.press("c")
+        await until(pilot, lambda: app.screen.query_one(OptionList).option_count > 1)
+        assert "the model now, step 2" in screen_text(app)
+        assert isinstance(app.screen, CheckpointScreen)
+        assert [choice.step for choice in app.screen._found] == [None, 0]
+
+
+# The text itself --------------------------------------------------------------------------------------------------
+
+
+class TextApp(App[None]):
+    def __init__(self) -> None:
+        super().__init__()
+        self.text = TokenText("text", "t")
+        self.alternatives = AlternativesPane("at the cursor", "a")
+
+    def compose(self) -> ComposeResult:
+        yield self.text
+        yield self.alternatives
+
+
+def tokens_of(*texts: str, given: int = 0) -> list[Spoken]:
+    return [Spoken(number, text, number < given) for number, text in enumerate(texts)]
+
+
+async def test_text_is_never_markup_and_control_characters_are_visible() -> None:
+    app = TextApp()
+    async with app.run_test(size=(40, 20)) as pilot:
+        app.text.show(tokens_of(*"[red]x[/]", "\x1b", *"[2J", "\x00", "\r", "é", "日"))
+        others = (Alternative("[b]", 0.5, 0.9, 7), Alternative(" ", 0.3, 0.1, 8), Alternative("\\n", 0.0001, 0.0, 9))
+        app.alternatives.show(Spoken(8, " ", False, -1.2, 0.1, 2, others))
+        await pilot.pause()
+        screen = screen_text(app)
+        assert "[red]x[/]\\x1b[2J\\x00\\ré日" in screen
+        assert "[b]" in screen
+        assert "▸␣" in screen
+        assert "<.001" in screen
+        assert "out" in screen
+
+
+async def test_a_token_beyond_the_likeliest_has_a_row_like_them_whatever_it_is() -> None:
+    others = tuple(Alternative(text, 0.3, 0.3, number) for number, text in enumerate("abcdefgh"))
+    for text, shown in (("\n", "\\n"), ("\t", "\\t"), ("", "\\xe3"), ("�", "\\xff"), ("日", "日"), (" ", " ")):
+        app = TextApp()
+        async with app.run_test(size=(50, 12)) as pilot:
+            app.alternatives.show(Spoken(9, text, False, -6.0, 0.001, 9, others, shown))
+            await pilot.pause()
+            drawn = [line.strip(" │") for line in screen_text(app).splitlines() if "0.300" in line or "▸" in line]
+            assert [line.split()[0] for line in drawn] == [*"abcd", "▸" + shown.replace(" ", "␣")]
+            assert drawn[-1].split()[1:] == ["0.002", "0.001"]
+
+
+def test_a_character_of_several_tokens_is_one_glyph_and_each_of_them_leads_to_it() -> None:
+    flow = Flow(10)
+    flow.add(tokens_of("a", "", "", "日", "b"))
+    assert [glyph.text for glyph in flow.glyphs] == ["a", "日", "b"]
+    assert [flow.glyph_of(token) for token in range(5)] == [0, 1, 1, 1, 2]
+    flow.add(tokens_of("e", "\u0301"))
+    assert flow.glyphs[-1].text == "e\u0301"
+    assert flow.glyph_of(6) == flow.glyph_of(5)
+
+
+@given(st.lists(st.sampled_from(["a", "b", " ", "\n", "日", "", "\t", "\u0301"]), max_size=60), st.integers(4, 12))
+def test_a_text_that_grows_token_by_token_is_laid_out_like_the_whole(texts: list[str], width: int) -> None:
+    whole, grown = Flow(width), Flow(width)
+    whole.add(tokens_of(*texts))
+    for token in tokens_of(*texts):
+        grown.add([token])
+    assert grown.lines == whole.lines
+    assert grown.glyphs == whole.glyphs
+    for start, end in whole.lines:
+        assert sum(glyph.cells for glyph in whole.glyphs[start:end]) <= width
+    shown = "".join("\n" if glyph.ends else glyph.text for glyph in whole.glyphs).replace("◌", "")
+    assert shown == "".join(texts).replace("\t", "    ")
