@@ -37,7 +37,7 @@ def main() -> int:
         print(f"The virtual environment could not be made ({error}). On Debian and Ubuntu: apt install python3-venv")
         return 1
     print("Installing gpt-tui and what it needs (once, a few minutes)", flush=True)
-    target = ".[dev]" if dev else "."
+    target = ".[dev,gpu,web]" if dev else "."  # the tests use every extra
     command = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
     command += [*extra_index(), "--editable", target]
     # Through the environment the constraints reach what builds the package, too.
