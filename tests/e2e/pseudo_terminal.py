@@ -26,7 +26,11 @@ from program import command, environment
 
 PATIENCE = 60.0  # seconds; machines are shared, so this says "never", not "slow"
 SHELL = "import fcntl, os, sys, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); os.execv(sys.argv[1], sys.argv[1:])"
-KEYS = {"enter": b"\r", "esc": b"\x1b", "tab": b"\t", "space": b" ", "left": b"\x1b[D", "right": b"\x1b[C"}
+KEYS = {
+    "enter": b"\r", "esc": b"\x1b", "tab": b"\t", "space": b" ", "backspace": b"\x7f",
+    "left": b"\x1b[D", "right": b"\x1b[C", "up": b"\x1b[A", "down": b"\x1b[B",
+    "home": b"\x1b[H", "end": b"\x1b[F", "pageup": b"\x1b[5~", "pagedown": b"\x1b[6~",
+}  # fmt: skip
 ON_BY_DEFAULT = {7, 25}  # wrapping at the margin, and the cursor
 FRAME_BEGINS, FRAME_ENDS = b"\x1b[?2026h", b"\x1b[?2026l"
 ASKS_FOR_FRAMES, HAS_FRAMES = b"\x1b[?2026$p", b"\x1b[?2026;2$y"
@@ -190,6 +194,12 @@ class Terminal:
             self._let_reader_catch_up()
         return status
 
+    def assert_ends(self, status: int = 0) -> None:
+        """The program leaves with this status, and not by an error."""
+        found = self.end()
+        assert found == status, f"it ended with {found}, not {status}:\n{self.afterwards}"
+        assert "Traceback" not in self.afterwards, self.afterwards
+
     def _let_reader_catch_up(self) -> None:
         """What the program wrote last may still lie in the terminal; a mark behind it says when all of it is read."""
         mark = b"\x1b]0;end\x07"
@@ -206,7 +216,7 @@ class Terminal:
     @property
     def afterwards(self) -> str:
         """What was written once the program's screen was gone."""
-        return self.written.rpartition(b"\x1b[?1049l")[2].partition(b"\x1b]0;end")[0].decode()
+        return self.written.rpartition(b"\x1b[?1049l")[2].partition(b"\x1b]0;end")[0].decode(errors="replace")
 
     def assert_restored(self) -> None:
         """The terminal is as it was: its attributes, its own screen, no mouse, no paste marks, a cursor."""
