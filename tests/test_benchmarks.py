@@ -21,6 +21,7 @@ def figures(*words: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, encoding="utf-8", check=False)
 
 
+@pytest.mark.soak
 def test_an_interrupted_benchmark_goes_on_where_it_stopped(tmp_path: Path) -> None:
     keep, saved = tmp_path / "runs", tmp_path / "records.json"
     asked = ("--seeds", "3", "--dataset", "masque", "--threads", "1")
@@ -54,6 +55,7 @@ def test_an_interrupted_benchmark_goes_on_where_it_stopped(tmp_path: Path) -> No
     assert "threads 1, asked for is 2" in other.stderr
 
 
+@pytest.mark.soak
 def test_a_mean_far_from_the_published_figure_ends_with_status_1() -> None:
     told = figures("lecture-bigram", "--seeds", "1", "--dataset", "masque", "--threads", "1")
     assert told.returncode == 1, told.stderr
