@@ -23,14 +23,49 @@ from gpt_tui.tui.keys import ACTIONS
 
 PLACES = {
     "app": "Everywhere",
+    "chart": "In a view with a chart",
+    "plot": "In the chart",
     "train": "Train",
-    "train.chart": "Train, in the chart",
-    "pane": "In a pane of text",
     "setup": "Setup",
     "field": "Setup, while a field is edited",
-    "filter": "Setup, while filtering",
+    "filter": "While filtering",
     "dataset": "Setup, in the explanation of a dataset",
+    "samples": "Samples",
+    "generate": "Generate",
+    "text": "Generate, in the text",
+    "sampler": "Generate, in the sampler's rows",
+    "runs": "Runs",
+    "rows": "Runs, in a list",
+    "compare": "Runs, comparing",
+    "pane": "In a pane of text",
 }
+KEYS_INTRO = """# Every key
+
+`?` shows the keys of what has the focus, `:` finds an action by its name. (Made by `tools/make_docs.py`.)
+
+## Choosing your own
+
+Your configuration file may say which keys do what; `gpt-tui doctor` tells where that file is, and what is wrong in it.
+Each heading below names a table, and each row the action in it:
+
+```toml
+[keys.app]
+start = ["F5", "space"]     # the first is the one that is shown
+theme = "ctrl+t"
+density = []                # no key; the palette has it still
+
+[keys.setup]
+undo = "U"
+```
+
+A key is a character (`"g"`, `"G"`, `"?"`), a name (`"space"`, `"tab"`, `"F5"`, `"pgup"`, `"left"`) or either of them
+with `ctrl+`, `alt+` or `shift+` before it. `G` is shift and g. What a terminal cannot tell apart is one key:
+`ctrl+i` is `tab`, `ctrl+m` is `enter`. In a text field letters are text, whatever they do elsewhere.
+
+A choice does not hold, and the program says so, where two actions would have the same key in one view; where `esc`,
+`enter` or a view's number would no longer do what it does; and where the palette, the help, `esc` or quitting would be
+left without a key. The default stays then. Headless runs pass `[keys]` over, and a file for `--config` may not have it.
+"""
 PRESET_TABLES = {
     "Size": ("n_layer", "n_head", "n_embd", "block_size", "ffn_mult"),
     "Parts": ("attention", "feed_forward", "residual", "norm", "position", "output_projection", "head"),
@@ -55,7 +90,11 @@ def fields_page() -> str:
     ]
     for section, model in SECTIONS.items():
         lines += ["", f"## {section}", "", (model.__doc__ or "").strip()]
+        group = ""
         for spec in (FIELDS[name] for name in model.model_fields):
+            if spec.group != group:
+                group = spec.group
+                lines += ["", f"### {group}"]
             live = "live" if spec.live else "new run"
             unit = f" {spec.unit}" if spec.unit else ""
             lines += ["", f"**`{spec.name}`** · default `{spec.show(spec.default) or '(empty)'}`{unit} · {live}  "]
@@ -67,8 +106,9 @@ def presets_part() -> list[str]:
     """The presets, then what each sets, in tables that are narrow enough to be read; equal rows are one."""
     named = {name for preset in PRESETS.values() for name in preset.values}
     shown = {name for names in PRESET_TABLES.values() for name in names}
-    if named != shown:
-        raise ValueError(f"PRESET_TABLES and the presets differ in {sorted(named ^ shown)}")
+    alike = {name for name in named if len({str(preset.values[name]) for preset in PRESETS.values()}) == 1}
+    if wrong := (shown - named) | (named - alike - shown):
+        raise ValueError(f"PRESET_TABLES and the presets differ in {sorted(wrong)}")
     lines = ["", "## Presets", "", "`gpt-tui presets` lists them, `gpt-tui shapes --preset NAME` walks one.", ""]
     lines += ["| preset | parameters | what it is | from |", "|---|---|---|---|"]
     for preset in PRESETS.values():
@@ -86,16 +126,13 @@ def presets_part() -> list[str]:
 
 
 def keys_page() -> str:
-    lines = [
-        "# Every key",
-        "",
-        "`?` shows the keys of what has the focus, `:` finds an action by its name. (Made by `tools/make_docs.py`.)",
-    ]
+    lines = [KEYS_INTRO.rstrip()]
     for place, actions in groupby(sorted(ACTIONS, key=lambda a: list(PLACES).index(a.where)), key=lambda a: a.where):
-        lines += ["", f"## {PLACES[place]}", "", "| key | does |", "|---|---|"]
+        lines += ["", f"## {PLACES[place]} · `[keys.{place}]`", "", "| key | does | name |", "|---|---|---|"]
         for action in actions:
             keys = " ".join(f"`{key}`" for key in action.shown.split(" "))
-            lines.append(f"| {keys} | {action.help.replace('|', chr(92) + '|')} |")
+            name = action.name.partition(".")[2]
+            lines.append(f"| {keys} | {action.help.replace('|', chr(92) + '|')} | `{name}` |")
     return "\n".join(lines) + "\n"
 
 
