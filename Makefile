@@ -12,7 +12,7 @@ train: .venv/installed
 	@$(BIN)/gpt-tui --headless $(ARGS)
 
 test: .venv/installed-dev
-	$(BIN)/python -m pytest -n auto $(ARGS)
+	$(BIN)/python -m pytest -n auto --dist worksteal $(ARGS)
 
 check: .venv/installed-dev
 	$(BIN)/ruff check .

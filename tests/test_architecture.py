@@ -54,6 +54,7 @@ def test_every_import_contract_is_kept() -> None:
         ("--help",),
         ("runs",),
         ("runs", "--json"),
+        ("runs", "verify"),
         ("presets",),
         ("datasets",),
         ("--print-config",),
