@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import re
+import signal
 import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -72,6 +75,45 @@ def test_a_new_size_that_no_signal_tells_is_seen_all_the_same(place: Path) -> No
         for size in [(120, 40), (60, 16), (80, 24)]:
             terminal.resize(*size)
             terminal.wait(lambda size=size: is_drawn(terminal, *size))
+
+
+@pytest.mark.soak
+def test_a_window_that_was_smaller_for_an_instant_is_drawn_anew(place: Path) -> None:
+    with Terminal(place, *tiny(place)) as terminal:
+        terminal.wait("■ READY")
+        terminal.press("5")
+        terminal.wait(lambda: "older" in terminal.text and is_drawn(terminal, 80, 24))
+        before = at_rest(terminal, lambda terminal: terminal.lines)
+        for smaller in [(70, 18), (30, 8)]:
+            terminal.signal(signal.SIGSTOP)
+            terminal.resize(*smaller)
+            terminal.resize(80, 24)
+            assert terminal.lines != before, "what was drawn is not lost"
+            terminal.signal(signal.SIGCONT)
+            terminal.wait(lambda: terminal.lines == before)
+
+
+@pytest.mark.soak
+def test_what_is_typed_while_the_machine_stands_still_and_the_window_shrinks_is_not_lost(place: Path) -> None:
+    with Terminal(place, *tiny(place)) as terminal:
+        train(terminal)
+        terminal.press("5")
+        terminal.wait("older")
+        terminal.press("r")
+        terminal.wait(lambda: titled(terminal, r"\S*"))
+        for times in range(1, 4):
+            terminal.signal(signal.SIGSTOP)
+            terminal.press("an old one ")
+            terminal.resize(40, 10)
+            terminal.signal(signal.SIGCONT)
+            terminal.wait(lambda: is_drawn(terminal, 40, 10))
+            terminal.resize(80, 24)
+            terminal.wait(lambda times=times: titled(terminal, ("an old one " * times).strip()))
+
+
+def titled(terminal: Terminal, title: str) -> bool:
+    """Whether the field for a run's title is open, with this pattern in it."""
+    return bool(re.search(rf"^ title +{title}$", terminal.text, re.MULTILINE))
 
 
 @pytest.mark.soak
@@ -163,13 +205,23 @@ def while_text_streams(terminal: Terminal) -> None:
     terminal.press("home")
     terminal.wait("Nothing stands before this token")
     terminal.press(*["right"] * 12)
-    terminal.wait(lambda: "−ln p" in terminal.text)
-    shake(terminal)
-    terminal.wait(lambda: "−ln p" in terminal.text)
-    told = likeliest(terminal)
-    assert told
+    told = at_rest(terminal, likeliest)
     shake(terminal)
     terminal.wait(lambda: likeliest(terminal) == told)
+
+
+def at_rest(terminal: Terminal, seen: Callable[[Terminal], list[str]]) -> list[str]:
+    """What is seen once it is there and stays: a frame may still lack what the keys before it set off."""
+    last, since = seen(terminal), time.monotonic()
+
+    def stays() -> bool:
+        nonlocal last, since
+        if (now := seen(terminal)) != last:
+            last, since = now, time.monotonic()
+        return bool(last) and time.monotonic() - since > 1
+
+    terminal.wait(stays)
+    return last
 
 
 def likeliest(terminal: Terminal) -> list[str]:
@@ -183,10 +235,10 @@ def while_words_are_asked_for(terminal: Terminal) -> None:
     terminal.press("G")
     terminal.wait("2/2")
     terminal.press("r")
-    terminal.wait(lambda: re.search(r"^ title +older$", terminal.text, re.MULTILINE))
+    terminal.wait(lambda: titled(terminal, "older"))
     terminal.press("an old")
     shake(terminal)
-    terminal.wait(lambda: re.search(r"^ title +an old$", terminal.text, re.MULTILINE))
+    terminal.wait(lambda: titled(terminal, "an old"))
     terminal.press(" one", "enter")
     terminal.wait(lambda: re.search(r"▸ +an old one", terminal.text))
     shake(terminal)

@@ -41,6 +41,7 @@ class TypedKeys(App[None]):
         else:
             if isinstance(event, events.Resize):
                 self._stay_large()
+                self.refresh(layout=True)  # what was drawn may be lost, also where the old size is back
             await super().on_event(event)
 
     def _takes_keys_away(self, event: events.Resize) -> bool:
