@@ -69,6 +69,15 @@ def test_a_small_curve_has_a_cell_for_each_value_and_a_gap_where_there_is_none()
     assert figures.spark([1, math.nan, 2]) == "▁ █"
     assert figures.spark([3, 3]) == "▄▄"
     assert figures.spark([math.nan]) == " "
+    assert figures.spark([]) == ""
+
+
+def test_an_untrained_loss_does_not_make_all_alike_that_was_learned_later() -> None:
+    assert figures.spark([4.4, 2.4, 2.1, 1.9, 1.8]) == "█▇▄▂▁"
+    assert figures.spark([math.nan, 4.4, 2.4, 2.1, 1.9, 1.8]) == " █▇▄▂▁"
+    assert figures.spark([4.4, 3.5, 2.1, 1.8]) == "█▆▁▁", "not far above: one scale for all"
+    assert figures.spark([2.1, 2.0, 9.0]) == "▁▁█", "what stands out later is a spike, and is seen as one"
+    assert figures.spark([4.4, 2.4]) == "█▁"
 
 
 def test_a_bar_is_full_at_the_end_and_never_longer_than_it_is() -> None:

@@ -37,7 +37,7 @@ from gpt_tui.tui.state import State
 from gpt_tui.tui.theme import THEMES, NoColourFilter
 from gpt_tui.tui.views.samples import SamplesView
 from gpt_tui.tui.watched import Opened
-from gpt_tui.tui.widgets.time_pane import Columns, Moment, Times, drawn
+from gpt_tui.tui.widgets.time_pane import Columns, Moment, TimePane, Times, drawn
 from gpt_tui.tui.widgets.tinted_text import Tinted, glyphs
 from gpt_tui.tui.widgets.tints import READABLE, Tints, contrast
 
@@ -468,6 +468,15 @@ def test_bars_are_as_high_as_the_losses_and_what_is_to_come_is_marked() -> None:
     assert eighths == [24, 16, 1, 9]
     assert [lines[2][at] for at in starts[4:]] == ["·", "·"]
     assert lines[3].split() == ["0", "10", "▲20", "30", "50"]
+
+
+def test_an_untrained_loss_far_above_all_others_leaves_them_their_heights_and_is_named() -> None:
+    moments = [Moment(i * 10, 1.0, loss) for i, loss in enumerate((4.4, 2.4, 2.1, 1.8))]
+    times = Times(moments, 3, 4, 30)
+    lines = [line.plain for line in drawn(times, 32, 4)]
+    eighths = [sum(" ▁▂▃▄▅▆▇█".index(line[at]) for line in lines[:3]) for at in Columns.of(4, 32).starts]
+    assert eighths == [24, 21, 11, 1]
+    assert TimePane._scale(times) == "validation loss 1.800 to 2.400, at first 4.400"
 
 
 def test_of_evaluations_that_share_a_cell_the_highest_is_drawn() -> None:

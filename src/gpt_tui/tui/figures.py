@@ -91,12 +91,27 @@ def share_of(value: float, low: float, high: float) -> float:
     return (value - low) / (high - low)
 
 
+def curve_scale(values: Sequence[float]) -> tuple[float, float] | None:
+    """Where a small curve begins and ends; None where nothing is finite.
+
+    The untrained model's loss may lie above all others by more than everything that was learned later: such a first
+    value stands a little above the others, instead of making all of them alike.
+    """
+    first, *others = finite = [v for v in values if math.isfinite(v)] or [math.nan]
+    if math.isnan(first):
+        return None
+    low, top = min(others, default=first), max(others, default=first)
+    if len(others) > 1 and first - top > top - low > 0:
+        return low, top + (top - low) / 6
+    return min(finite), max(finite)
+
+
 def spark(values: Sequence[float]) -> str:
     """A small curve of block elements, a cell a value; a value that is not finite leaves its cell empty."""
-    finite = [v for v in values if math.isfinite(v)]
-    if not finite:
+    scale = curve_scale(values)
+    if scale is None:
         return " " * len(values)
-    low, high = min(finite), max(finite)
+    low, high = scale
 
     def level(value: float) -> str:
         if not math.isfinite(value):

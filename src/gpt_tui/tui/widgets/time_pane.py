@@ -106,8 +106,7 @@ def drawn(times: Times, width: int, height: int) -> list[Content]:
 def _bars(times: Times, columns: Columns, width: int, height: int) -> list[Content]:
     losses = _losses_by_column(times, columns)
     cells = dict(zip(columns.starts, columns.bars, strict=True))
-    finite = [moment.val_loss for moment in times.moments if math.isfinite(moment.val_loss)]
-    low, high = min(finite, default=0.0), max(finite, default=0.0)
+    low, high = figures.curve_scale([moment.val_loss for moment in times.moments]) or (0.0, 0.0)
     rows = [_Row(width) for _ in range(height)]
     for at, loss in losses.items():
         eighths = 1 + round(figures.share_of(loss, low, high) * (8 * height - 1)) if math.isfinite(loss) else 0
@@ -218,9 +217,11 @@ class TimePane(Pane, inherit_bindings=False):
     @staticmethod
     def _scale(times: Times) -> str:
         losses = [moment.val_loss for moment in times.moments if math.isfinite(moment.val_loss)]
-        if not losses:
+        scale = figures.curve_scale(losses)
+        if scale is None:
             return ""
-        return f"validation loss {figures.loss(min(losses))} to {figures.loss(max(losses))}"
+        above = f", at first {figures.loss(losses.pop(0))}" if losses[0] > scale[1] else ""
+        return f"validation loss {figures.loss(min(losses))} to {figures.loss(max(losses))}{above}"
 
     @property
     def copied(self) -> str:
