@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from patience import PATIENCE
+
 # Small models gain nothing from a second thread, and lose much by waiting for it where tests run side by side.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
@@ -32,7 +34,7 @@ def nobody_trains_on() -> Iterator[None]:
     yield
     for thread in threading.enumerate():
         if thread.name == "gpt-tui worker":
-            thread.join(5)
+            thread.join(PATIENCE)
             assert not thread.is_alive(), "the test left a session that still trains"
 
 

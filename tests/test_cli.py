@@ -16,6 +16,7 @@ from gpt_tui.cli import main
 from gpt_tui.cli.arguments import COMMANDS, MAIN, parse
 from gpt_tui.console import Column, Console, Output, cut, display_width, printable, table
 from gpt_tui.core.config import FIELDS, RunConfig
+from patience import PATIENCE
 from program import command, environment, run
 
 # Reading ---------------------------------------------------------------------------------------------------------
@@ -293,7 +294,7 @@ def complete_in_bash(place: Path, *words: str) -> set[str]:
     ask = 'source "$0"; COMP_WORDS=("$@"); COMP_CWORD=$(($# - 1)); _gpt_tui; printf "%s\\n" "${COMPREPLY[@]}"'
     done = subprocess.run(
         ["bash", "--norc", "-c", ask, str(script), "gpt-tui", *words],
-        capture_output=True, text=True, check=False, env=environment(place), cwd=place, timeout=30,
+        capture_output=True, text=True, check=False, env=environment(place), cwd=place, timeout=PATIENCE,
     )  # fmt: skip
     assert done.stderr == "" or "compopt" in done.stderr  # which has nothing to act on outside a real completion
     return set(done.stdout.split("\n")) - {""}
@@ -325,7 +326,7 @@ def test_every_shell_gets_every_command_and_flag(shell: str, tmp_path: Path) -> 
     for option in MAIN.options:
         assert (f"-l {option.name} " if shell == "fish" else option.flag) in script
     if (program := shutil.which(shell)) is not None:
-        assert subprocess.run([program, "-n"], input=script, text=True, check=False, timeout=30).returncode == 0
+        assert subprocess.run([program, "-n"], input=script, text=True, check=False, timeout=PATIENCE).returncode == 0
 
 
 # What is printed -------------------------------------------------------------------------------------------------

@@ -21,13 +21,14 @@ from typing import Any
 import pytest
 
 from gpt_tui.core.runs import Run, load_checkpoint
+from patience import PATIENCE, until
 from program import command, environment, run
 from test_headless import TINY, write_text
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="these faults are made with the means of a POSIX system")
 
 SAVING = ["--eval-interval", "1000000", "--checkpoint-interval", "20", "--max-iters", "100000000"]
-PATIENCE = 60.0
+
 PR_CAPBSET_DROP, CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH = 24, 1, 2
 
 
@@ -225,10 +226,8 @@ def test_a_file_size_limit_is_outlived(tmp_path: Path) -> None:
 
 def seal(path: Path) -> None:
     """Make a mount read-only, as soon as no file in it is open for writing: a checkpoint may be on its way."""
-    end = time.monotonic() + 30
-    while subprocess.run(["mount", "-o", "remount,bind,ro", str(path)], capture_output=True).returncode:
-        assert time.monotonic() < end, f"{path} stays busy"
-        time.sleep(0.02)
+    command = ["mount", "-o", "remount,bind,ro", str(path)]
+    until(lambda: subprocess.run(command, capture_output=True, check=False).returncode == 0)
 
 
 @pytest.mark.soak

@@ -13,6 +13,7 @@ from gpt_tui.core.config import RunConfig
 from gpt_tui.core.events import Checkpoint, Continued, Notice
 from gpt_tui.core.runs import Run
 from gpt_tui.core.session import Outcome, Plan, Session
+from patience import PATIENCE
 
 TEXT = "".join(f"The {thing} of {name} is number {n}.\n" for n in range(60) for name, thing in (("ANNA", "house"),))
 FIELDS = {
@@ -25,7 +26,7 @@ FIELDS = {
 def train(plan: Plan) -> Outcome:
     session = Session(plan)
     session.start()
-    assert session.join(60)
+    assert session.join(PATIENCE)
     assert session.outcome is not None
     return session.outcome
 

@@ -18,6 +18,7 @@ from gpt_tui.core.events import AnyEvent, Checkpoint, DatasetRecord, Edit, Eval,
 from gpt_tui.core.runs import History, Shelf
 from gpt_tui.core.session import Outcome, Plan, Session
 from gpt_tui.core.training import Diverged, Trainer
+from patience import PATIENCE
 from program import run as run_program
 
 TEXT = "".join(f"{name}:\nThe {thing} of {name} is number {n}.\n\n" for n in range(60) for name, thing in
@@ -57,7 +58,7 @@ def go(tmp_path: Path, fields: dict[str, Any], **plan: Any) -> tuple[Outcome, li
     session = Session(Plan(config, tmp_path / "runs", **plan))
     reader = session.subscribe()
     session.start()
-    assert session.join(60)
+    assert session.join(PATIENCE)
     assert session.outcome is not None
     return session.outcome, reader.drain()
 

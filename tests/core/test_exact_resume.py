@@ -41,6 +41,7 @@ from gpt_tui.core.runs import Run, Shelf, load_checkpoint, verifying
 from gpt_tui.core.sampling import Speaker
 from gpt_tui.core.session import Session
 from gpt_tui.core.training import Trainer
+from patience import PATIENCE
 from program import run
 
 TEXT = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
@@ -131,7 +132,7 @@ class Place:
             plan.setdefault("run_name", "run")
         session = Scripted(Plan(config, self.folder / "runs", **plan), list(script))
         session.start()
-        assert session.join(60)
+        assert session.join(PATIENCE)
         assert session.outcome is not None
         told = session.outcome.traceback
         assert told is None or "Broken" in told or "Killed" in told, told
@@ -670,7 +671,7 @@ def test_sampling_and_speaking_in_between_change_nothing(place: Place, uninterru
         config = RunConfig().replace(**FIELDS)
         tokenizer = CharTokenizer("".join(sorted(set(TEXT))))
         for lend in lent:
-            model = lend.reply.result(30)
+            model = lend.reply.result(PATIENCE)
             speaker = Speaker.of_weights(model.weights, tokenizer, config, model.step, "cpu")
             spoken.append(speaker.speak("T"))
 
@@ -679,7 +680,7 @@ def test_sampling_and_speaking_in_between_change_nothing(place: Place, uninterru
     place.go(*((at_step(step), lend) for step, lend in zip((2, 7, 11), lent, strict=True)), (at_step(14), Stop()))
     Speaker.from_run(place.run()).speak("The")
     place.go_on()
-    voice.join(30)
+    voice.join(PATIENCE)
     assert len(spoken) == 3
     assert_same(place.run(), uninterrupted())
 

@@ -46,6 +46,7 @@ from gpt_tui.core.session import (
     SkipLook,
     Stop,
 )
+from patience import PATIENCE
 
 TEXT = "".join(
     f"{name}:\nThe {thing} of {name} is number {n}.\n\n"
@@ -98,14 +99,14 @@ class Runs:
         events: list[AnyEvent] = []
         waiting = list(deeds)
         session.start()
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + PATIENCE
         while session.alive and time.monotonic() < deadline:
             reader.wait(0.05)
             for event in reader.drain():
                 events.append(event)
                 while waiting and waiting[0][0](event):
                     session.submit(waiting.pop(0)[1])
-        assert session.join(5)
+        assert session.join(PATIENCE)
         events.extend(reader.drain())
         assert session.outcome is not None
         assert session.outcome.traceback is None, session.outcome.traceback
@@ -303,7 +304,7 @@ def test_a_stop_before_there_is_a_run_writes_nothing(runs: Runs) -> None:
     session = Session(Plan(runs.config(), runs.runs_dir))
     session.submit(Stop())
     session.start()
-    assert session.join(30)
+    assert session.join(PATIENCE)
     assert session.outcome is not None
     assert session.outcome.kind == "cancelled"
     assert not runs.runs_dir.exists()
@@ -357,12 +358,12 @@ def test_a_run_that_trains_cannot_be_trained_twice(runs: Runs) -> None:
     reader = session.subscribe()
     session.start()
     while not any(isinstance(e, Checkpoint) for e in reader.drain()):
-        assert reader.wait(30)
+        assert reader.wait(PATIENCE)
     outcome, _ = runs.go(resume="busy")
     assert outcome.kind == "refused"
     assert "busy" in str(outcome.error)
     session.submit(Stop("signal"))
-    assert session.join(30)
+    assert session.join(PATIENCE)
 
 
 def test_a_changed_dataset_is_not_learned_as_if_it_were_the_old_one(runs: Runs, text: Path) -> None:
@@ -389,9 +390,9 @@ def test_the_snapshot_follows_and_says_what_is_asked_for(runs: Runs) -> None:
     assert session.snapshot.state == "PREPARING"
     session.start()
     while not of(Step, reader.drain()):
-        assert reader.wait(30)
+        assert reader.wait(PATIENCE)
     session.submit(Pause())
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + PATIENCE
     while session.snapshot.state != "PAUSED":
         assert session.snapshot.pending == "PAUSING" or session.snapshot.state == "PAUSED"
         assert time.monotonic() < deadline
@@ -405,7 +406,7 @@ def test_the_snapshot_follows_and_says_what_is_asked_for(runs: Runs) -> None:
         assert time.monotonic() < deadline
     assert session.snapshot.step == paused.step + 1
     session.submit(Stop("signal"))
-    assert session.join(30)
+    assert session.join(PATIENCE)
     assert session.snapshot.state == "STOPPED"
 
 
@@ -591,12 +592,12 @@ def test_the_losses_of_the_whole_split_can_be_left_out_of_the_end(runs: Runs, te
     text.write_text(TEXT * 40, encoding="utf-8")
     session = Session(Plan(runs.config(max_iters=5), runs.runs_dir, "short"))
     session.start()
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + PATIENCE
     while session.snapshot.activity != LAST_EVALUATION:
         assert time.monotonic() < deadline
         time.sleep(0.001)
     session.submit(SkipLook())
-    assert session.join(5)
+    assert session.join(PATIENCE)
     assert session.outcome is not None
     assert isinstance(session.outcome.event, Finished)
     assert (session.outcome.event.reason, session.outcome.event.step) == ("max_iters", 5)
@@ -610,14 +611,14 @@ def test_an_evaluation_says_how_far_it_is_and_how_long_it_still_takes(runs: Runs
     session = Session(Plan(runs.config(eval_iters=3000), runs.runs_dir))
     session.start()
     seen = []
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + PATIENCE
     while not any(s.left is not None for s in seen):
         assert time.monotonic() < deadline
         snapshot = session.snapshot
         if snapshot.activity == "evaluating":
             seen.append(snapshot)
     session.submit(Stop("signal"))
-    assert session.join(30)
+    assert session.join(PATIENCE)
     assert {s.total for s in seen if s.total} == {2 * 3000 * 4 * 8}, "batches of 4 windows of 8 tokens, on both splits"
     done = [s.done for s in seen]
     assert done == sorted(done)
@@ -660,12 +661,12 @@ def test_a_live_edit_of_the_number_format_is_shown(runs: Runs) -> None:
     session.start()
     session.submit(EditFields({"dtype": "bfloat16"}))
     while not of(Edit, reader.drain()):
-        assert reader.wait(30)
-    deadline = time.monotonic() + 30
+        assert reader.wait(PATIENCE)
+    deadline = time.monotonic() + PATIENCE
     while session.snapshot.dtype != "bfloat16":
         assert time.monotonic() < deadline
     session.submit(Stop("signal"))
-    assert session.join(30)
+    assert session.join(PATIENCE)
     session.submit(Pause())
     assert session.snapshot.pending == ""
 
@@ -679,7 +680,7 @@ def test_a_run_that_another_process_found_first_ends_here_and_writes_nothing(run
     reader = session.subscribe()
     session.start()
     while not of(Checkpoint, reader.drain()):
-        assert reader.wait(30)
+        assert reader.wait(PATIENCE)
     shutil.copytree(path, copy)
     other = RunLock(copy)
     other.acquire()
@@ -687,10 +688,10 @@ def test_a_run_that_another_process_found_first_ends_here_and_writes_nothing(run
     copy.rename(path)
     log = (path / "events.jsonl").read_bytes()
     try:
-        assert session.join(30), "it trains on, and none of it is kept"
+        assert session.join(PATIENCE), "it trains on, and none of it is kept"
     finally:
         session.submit(Stop("signal"))
-        session.join(30)
+        session.join(PATIENCE)
     outcome = session.outcome
     assert outcome is not None
     assert (outcome.kind, type(outcome.error), outcome.traceback) == ("failed", RunIsHeld, None)
@@ -715,7 +716,7 @@ def test_checkpoints_that_cannot_be_removed_are_told_once_and_once_more_when_the
         nonlocal saved
         wanted = saved + count
         while saved < wanted:
-            assert reader.wait(30)
+            assert reader.wait(PATIENCE)
             events = reader.drain()
             saved += len(of(Checkpoint, events))
             said.extend(of(Notice, events))
@@ -726,7 +727,7 @@ def test_checkpoints_that_cannot_be_removed_are_told_once_and_once_more_when_the
     notes.unlink()
     save_more(3)
     session.submit(Stop("signal"))
-    assert session.join(30)
+    assert session.join(PATIENCE)
     told = [notice.text for notice in said if "checkpoints can" in notice.text]
     assert len(told) == 2, told
     assert "cannot be removed" in told[0]

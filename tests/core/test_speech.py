@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import shutil
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ from gpt_tui.core.runs import Run
 from gpt_tui.core.sampling import Speaker
 from gpt_tui.core.session import Lend, Pause, Plan, Session, Stop
 from gpt_tui.core.speech import Source, Speech, Utterance
+from patience import PATIENCE, until
 
 TEXT = "".join(
     f"{name}:\nThe house of {name} is number {n}, là-bas.\n\n" for n in range(90) for name in ("ANNA", "BEN")
@@ -37,7 +37,7 @@ def runs_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "text.txt").write_text(TEXT, encoding="utf-8")
     for tokenizer in ("char", "byte"):
         session = begin(folder, run_name=tokenizer, tokenizer=tokenizer)
-        assert session.join(60)
+        assert session.join(PATIENCE)
         assert session.outcome is not None
         assert session.outcome.kind == "finished", session.outcome
     return folder
@@ -59,13 +59,6 @@ def speech() -> Iterator[Speech]:
     speech = Speech()
     yield speech
     speech.close()
-
-
-def until(true: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 60
-    while not true():
-        assert time.monotonic() < deadline, "it never came true"
-        time.sleep(0.005)
 
 
 def said(speech: Speech, source: Source, prompt: str = "", sampling: SamplingConfig = GREEDY) -> Utterance:
@@ -212,7 +205,7 @@ def losses(session: Session, meanwhile: Callable[[Session], None]) -> list[float
     session.start()
     until(lambda: session.snapshot.step >= 1)
     meanwhile(session)
-    assert session.join(60)
+    assert session.join(PATIENCE)
     assert session.outcome is not None
     assert session.outcome.kind == "finished", session.outcome
     return [event.loss for event in reader.drain() if isinstance(event, Step)]
@@ -251,9 +244,9 @@ def test_a_paused_run_lends_what_it_saves(runs_dir: Path, tmp_path: Path, speech
     lent = said(speech, Source(path, session=session), "BEN:", SAMPLED)
     lend = Lend()
     session.submit(lend)
-    weights = lend.reply.result(timeout=30).weights
+    weights = lend.reply.result(timeout=PATIENCE).weights
     session.submit(Stop())
-    assert session.join(60)
+    assert session.join(PATIENCE)
     assert lent.step == session.snapshot.step
     kept = said(speech, Source(path), "BEN:", SAMPLED)
     assert kept.step == lent.step
@@ -265,7 +258,7 @@ def test_a_paused_run_lends_what_it_saves(runs_dir: Path, tmp_path: Path, speech
 def test_a_run_that_has_ended_speaks_from_its_newest_checkpoint(runs_dir: Path, tmp_path: Path, speech: Speech) -> None:
     shutil.copy(runs_dir / "text.txt", tmp_path)
     session = begin(tmp_path, "ended")
-    assert session.join(60)
+    assert session.join(PATIENCE)
     path = session.snapshot.run_path
     assert path is not None
     utterance = said(speech, Source(path, session=session))
@@ -295,7 +288,7 @@ def test_a_run_lends_its_weights_while_it_evaluates(runs_dir: Path, tmp_path: Pa
     until(lambda: session.snapshot.activity == "evaluating")
     lend = Lend()
     session.submit(lend)
-    assert lend.reply.result(timeout=30).step == 0
+    assert lend.reply.result(timeout=PATIENCE).step == 0
     assert session.snapshot.activity == "evaluating"
     session.submit(Stop("signal"))  # any other stop would evaluate its last step, which takes as long
-    assert session.join(60)
+    assert session.join(PATIENCE)

@@ -11,7 +11,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ from typing import Any
 import pytest
 
 from gpt_tui.core.runs import Run, Shelf
+from patience import patiently
 from program import run
 
 pytest.importorskip("termios", reason="signals and pseudo-terminals are those of Unix")
@@ -53,10 +53,11 @@ def last_event(found: Run) -> dict[str, Any]:
 
 
 async def until(true: Callable[[], Any]) -> None:
-    end = time.monotonic() + 60
-    while not true():
-        assert time.monotonic() < end
+    for _ in patiently():
+        if true():
+            return
         await asyncio.sleep(0.05)
+    raise AssertionError("it never came true")
 
 
 async def train(page: Page, past: int = 50) -> None:

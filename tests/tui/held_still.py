@@ -32,6 +32,7 @@ from gpt_tui.tui.request import PlaygroundRequest
 from gpt_tui.tui.views import runs as runs_view
 from gpt_tui.tui.watched import Own
 from gpt_tui.tui.widgets import beside
+from patience import patiently
 
 RUN = "20261120-142501-quick"
 PASSAGE = (
@@ -208,7 +209,7 @@ class Held:
 
     async def until(self, words: str | Callable[[], Any]) -> None:
         seen = (lambda: words in screen_text(self.app)) if isinstance(words, str) else words
-        for _ in range(400):
+        for _ in patiently():
             await self.pilot.pause(0.05)
             if seen():
                 return

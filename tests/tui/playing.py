@@ -12,11 +12,12 @@ from textual.pilot import Pilot
 
 from gpt_tui.tui.app import Playground
 from gpt_tui.tui.widgets.footer import Footer
+from patience import patiently
 
 
-async def until(pilot: Pilot[None], true: Callable[[], Any], seconds: float = 60) -> None:
+async def until(pilot: Pilot[None], true: Callable[[], Any]) -> None:
     """Let the program run until `true`; a test that waits in vain shows the screen."""
-    for _ in range(int(seconds / 0.05)):
+    for _ in patiently():
         await pilot.pause(0.05)
         if true():
             return

@@ -24,6 +24,7 @@ from gpt_tui.tui.screen import MainScreen
 from gpt_tui.tui.theme import THEMES, AsciiFilter
 from gpt_tui.tui.views.runs import RunsView
 from gpt_tui.tui.watched import Watched
+from patience import patiently
 
 STYLES = Path(gpt_tui.tui.__file__).parent
 SIZES = [(60, 16), (80, 24), (120, 40), (200, 60)]
@@ -105,7 +106,7 @@ async def settled(pilot: Pilot[None]) -> None:
 
 async def until(pilot: Pilot[None], true: Callable[[], bool]) -> None:
     """Wait for something that another thread does."""
-    for _ in range(600):
+    for _ in patiently():
         if true():
             return
         await asyncio.sleep(0.02)  # pilot.pause would wait for an idle process, which one that trains never is

@@ -18,6 +18,7 @@ from gpt_tui.core.events import DatasetRecord, Started
 from gpt_tui.core.presets import PRESETS
 from gpt_tui.tui.theme import THEMES, AsciiFilter
 from gpt_tui.tui.views.setup import SetupView
+from patience import patiently
 
 STYLES = Path(gpt_tui.tui.__file__).parent
 SIZES = [(80, 24), (120, 40), (200, 60)]
@@ -111,7 +112,7 @@ async def settled(pilot: Pilot[None]) -> None:
 
 async def until(pilot: Pilot[None], true: Callable[[], bool]) -> None:
     """Wait for something that another thread does."""
-    for _ in range(600):
+    for _ in patiently():
         if true():
             return
         await asyncio.sleep(0.02)

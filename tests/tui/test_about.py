@@ -17,6 +17,7 @@ from gpt_tui.tui.app import Playground
 from gpt_tui.tui.overlays import Help
 from gpt_tui.tui.request import PlaygroundRequest
 from gpt_tui.tui.stage import VIEWS
+from patience import PATIENCE
 
 TEXT = "".join(f"ANNA:\nThe house of Anna is number {n}.\n\nBEN:\nThe river is {n}.\n\n" for n in range(80))
 SMALL: dict[str, Any] = {
@@ -34,7 +35,7 @@ def kept(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., PlaygroundRe
     for name in ("one", "two"):
         session = Session(Plan(resolved.config, folder / "runs", name))
         session.start()
-        assert session.join(60)
+        assert session.join(PATIENCE)
     return lambda **more: PlaygroundRequest(resolved, folder / "runs", "quick", **more)
 
 

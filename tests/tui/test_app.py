@@ -293,7 +293,7 @@ async def test_the_form_has_the_keys_when_it_is_come_back_to_after_a_scroll(
         app.screen._refresh_layout(scroll=True)  # then Textual computes places anew for who asks, and sends no Show
         app.action_view("setup")
         assert not app.stage.train.region
-        await until(pilot, lambda: app.stage.setup is not None and app.focused is app.stage.setup.pane, seconds=5)
+        await until(pilot, lambda: app.stage.setup is not None and app.focused is app.stage.setup.pane)
         await pilot.press("right")
         await until(pilot, lambda: "setup · lecture-bigram" in screen_text(app))
 
@@ -311,7 +311,7 @@ async def test_what_had_the_keys_has_them_again_after_the_window_was_too_small(
         await until(pilot, lambda: "needs at least" in screen_text(app))
         assert app.focused is None
         await pilot.resize_terminal(80, 24)
-        await until(pilot, lambda: app.focused is before, seconds=5)
+        await until(pilot, lambda: app.focused is before)
 
 
 async def test_what_stands_beside_the_form_is_named_in_the_footer_jumped_to_copied_and_kept(

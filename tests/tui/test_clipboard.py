@@ -8,7 +8,6 @@ import stat
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -16,16 +15,10 @@ import pytest
 
 from gpt_tui.tui import clipboard
 from gpt_tui.tui.clipboard import keep, programs, put
+from patience import until
 
 UNIX = pytest.mark.skipif(sys.platform == "win32", reason="a shell script stands for a program of the desktop")
 TEXT = "Wörter, — and\nlines\n\x1b[31mnot red\n"
-
-
-def until(true: Callable[[], object]) -> None:
-    end = time.monotonic() + 60
-    while not true():
-        assert time.monotonic() < end
-        time.sleep(0.02)
 
 
 def everywhere(name: str) -> str:

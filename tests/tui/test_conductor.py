@@ -22,6 +22,7 @@ from gpt_tui.tui.app import Playground
 from gpt_tui.tui.conductor import fork_name
 from gpt_tui.tui.request import PlaygroundRequest
 from gpt_tui.tui.wishes import ForkRun, OpenRun, ResumeRun
+from patience import PATIENCE
 
 
 @pytest.fixture
@@ -30,7 +31,7 @@ def old(request_for: Callable[..., PlaygroundRequest]) -> Path:
     request = request_for({"max_iters": 60, "eval_interval": 20, "checkpoint_interval": 20})
     session = Session(Plan(request.resolved.config, request.runs_dir, "old"))
     session.start()
-    assert session.join(60)
+    assert session.join(PATIENCE)
     return request.runs_dir / "old"
 
 
@@ -136,7 +137,7 @@ async def test_a_run_that_is_gone_on_with_is_no_reason_to_begin_another_meanwhil
     request_for: Callable[..., PlaygroundRequest], old: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     read, go_on = Run.history, threading.Event()
-    monkeypatch.setattr(Run, "history", lambda run: go_on.wait(30) and read(run))  # as long as a long log takes
+    monkeypatch.setattr(Run, "history", lambda run: go_on.wait(PATIENCE) and read(run))  # as long as a long log takes
     app = Playground(request_for())
     async with app.run_test(size=(80, 24)) as pilot:
         app.post_message(ResumeRun(old, 20, {"max_iters": 50}))
@@ -152,7 +153,7 @@ async def test_a_new_run_is_begun_in_place_of_one_that_is_still_being_read(
     request_for: Callable[..., PlaygroundRequest], old: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     read, go_on = Run.history, threading.Event()
-    monkeypatch.setattr(Run, "history", lambda run: go_on.wait(30) and read(run))
+    monkeypatch.setattr(Run, "history", lambda run: go_on.wait(PATIENCE) and read(run))
     app = Playground(request_for(run_name="mine"))
     async with app.run_test(size=(80, 24)) as pilot:
         app.post_message(ResumeRun(old, 20, {"max_iters": 50}))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -31,6 +30,7 @@ from gpt_tui.tui.watched import Opened, Own, Watched
 from gpt_tui.tui.widgets.alternatives_pane import AlternativesPane, probability
 from gpt_tui.tui.widgets.token_text import Flow, TokenText
 from gpt_tui.tui.wishes import EditText
+from patience import PATIENCE, patiently
 
 FOLDER = Path(gpt_tui.tui.__file__).parent
 TEXT = "".join(f"{name}: the house is number {n}, and so on.\n" for n in range(150) for name in ("ANNA", "BEN"))
@@ -55,7 +55,7 @@ def shelf(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name, seed in (("old", 1), ("new", 2)):
         session = session_of(folder, name, seed=seed)
         session.start()
-        assert session.join(60)
+        assert session.join(PATIENCE)
         record = folder / "runs" / name / "run.json"
         created = f"2026-11-20T10:00:0{seed}Z"
         record.write_text(record.read_text().replace(Run.open(record.parent).record().created, created))
@@ -111,11 +111,12 @@ async def opened(
 
 async def until(pilot: Pilot[None], true: Callable[[], bool]) -> None:
     """Wait for something that another thread does. (A pause of the pilot's waits for all threads to rest.)"""
-    deadline = time.monotonic() + 60
-    while not true():
-        assert time.monotonic() < deadline, "it never came true"
+    for _ in patiently():
+        if true():
+            await pilot.pause()
+            return
         await asyncio.sleep(0.02)
-    await pilot.pause()
+    raise AssertionError("it never came true")
 
 
 async def spoken(app: GenerateApp, pilot: Pilot[None], key: str = "space") -> str:
@@ -468,7 +469,7 @@ def at_work(tmp_path: Path) -> Iterator[Own]:
     session.start()
     yield own
     session.submit(Stop("signal"))
-    assert session.join(60)
+    assert session.join(PATIENCE)
 
 
 async def test_a_run_at_work_speaks_as_it_is_now_and_is_the_first_choice(at_work: Own, tmp_path: Path) -> None:

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import sys
 import threading
-import time
-from collections.abc import Callable
 from types import ModuleType, SimpleNamespace
-from typing import Any
 
 import pynvml
 import pytest
@@ -16,16 +13,9 @@ from textual.app import App, ComposeResult
 
 from gpt_tui.tui.machine import Gpu, GpuMeter, Meter, figures_of, first_visible, open_first_gpu, why_no_gpu
 from gpt_tui.tui.widgets.stat_strip import Figures, StatStrip
+from patience import PATIENCE, until
 
 H200 = Gpu(memory=12_345_000_000, total=139_000_000_000, use=97.0, temperature=62.0, power=340.0)
-
-
-def until(true: Callable[[], Any]) -> Any:
-    end = time.monotonic() + 20
-    while not (found := true()):
-        assert time.monotonic() < end
-        time.sleep(0.01)
-    return found
 
 
 class StandIn(ModuleType):
@@ -46,7 +36,7 @@ class StandIn(ModuleType):
         self.uuids = ["GPU-aaaa-1111", "GPU-bbbb-2222"]
 
     def nvmlInit(self) -> None:
-        self.gate.wait(20)
+        self.gate.wait(PATIENCE)
         self._may("init")
 
     def nvmlDeviceGetCount(self) -> int:
@@ -62,7 +52,7 @@ class StandIn(ModuleType):
         return handle
 
     def nvmlDeviceGetMemoryInfo(self, handle: str) -> SimpleNamespace:
-        self.gate.wait(20)
+        self.gate.wait(PATIENCE)
         self._may("memory")
         self.asked += 1
         return SimpleNamespace(used=12_345_000_000, total=139_000_000_000, free=126_655_000_000)

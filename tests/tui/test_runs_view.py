@@ -25,6 +25,7 @@ from gpt_tui.tui.watched import Own
 from gpt_tui.tui.widgets.question import Question
 from gpt_tui.tui.widgets.run_rows import Columns, RunRows, progress, shortened
 from gpt_tui.tui.wishes import ForkRun, OpenRun, ResumeRun, Speak
+from patience import PATIENCE
 
 
 @pytest.fixture
@@ -365,7 +366,7 @@ async def test_a_run_of_this_process_moves_on_without_the_disk(tmp_path: Path) -
             assert "space" not in app.screen.active_bindings  # it pauses the run, as everywhere
     finally:
         session.submit(Stop())
-        assert session.join(20)
+        assert session.join(PATIENCE)
 
 
 # Rows alone

@@ -40,6 +40,7 @@ from gpt_tui.tui.watched import Opened
 from gpt_tui.tui.widgets.time_pane import Columns, Moment, TimePane, Times, drawn
 from gpt_tui.tui.widgets.tinted_text import Tinted, glyphs
 from gpt_tui.tui.widgets.tints import READABLE, Tints, contrast
+from patience import PATIENCE, patiently
 
 FOLDER = Path(playground.__file__).parent
 PASSAGE = "A Queen comes\nand the Quick go.\n"
@@ -127,7 +128,7 @@ async def looked(app: SamplesApp, pilot: Pilot[None]) -> str:
 
 async def until(app: SamplesApp, pilot: Pilot[None], true: Callable[[], bool]) -> None:
     """Wait for something that another thread does."""
-    for _ in range(1500):
+    for _ in patiently():
         app.view.follow(app.watched)
         if true():
             await pilot.pause()
@@ -515,7 +516,7 @@ def run_path(tmp_path_factory: pytest.TempPathFactory) -> Path:
     )  # fmt: skip
     session = Session(Plan(config, folder / "runs", run_name="asked"))
     session.start()
-    assert session.join(60)
+    assert session.join(PATIENCE)
     assert session.outcome is not None
     assert session.outcome.kind == "finished", session.outcome
     return folder / "runs" / "asked"

@@ -15,6 +15,7 @@ from textual.color import Color
 from textual.pilot import Pilot
 
 from gpt_tui.core.config import FIELDS, Layer, RunConfig, resolve
+from gpt_tui.core.data import CharTokenizer
 from gpt_tui.core.events import Edit, Notice
 from gpt_tui.core.presets import PRESETS
 from gpt_tui.core.runs import History
@@ -269,6 +270,22 @@ class TestDataset:
             await until(pilot, lambda: bool(app.setup.faults))
             assert [fault.field for fault in app.setup.faults] == ["block_size"]
 
+    async def test_a_prompt_that_the_dataset_cannot_write_is_said_at_the_field(self, tmp_path: Path) -> None:
+        async with opened(resolved=own_text(tmp_path)) as (app, pilot):
+            await until(pilot, lambda: app.setup.facts is not None)
+            await go(pilot, app, "prompt")
+            await pilot.press("enter", *'to"be%', "enter")
+            await settled(pilot)
+            said = " ".join(" ".join(app.shown("prompt")[1:]).split())
+            assert '✕ the character " (U+0022, quotation mark) at position 2 is not among' in said
+            assert "Nor is % (position 5)" in said
+            assert "1 wrong · x goes there" in app.text
+            assert app.setup.config is None
+            await pilot.press("enter", "ctrl+u", *"to be", "enter")
+            await settled(pilot)
+            assert "✕" not in app.text
+            assert app.setup.config is not None
+
     async def test_standard_input_is_no_dataset_for_a_playground(self) -> None:
         async with opened() as (app, pilot):
             await go(pilot, app, "dataset")
@@ -377,6 +394,15 @@ class TestBesideARun:
             assert "✕" not in app.text
             await pilot.press("enter", "enter")  # the same value again, which the run can take now
             await until(pilot, lambda: dict(app.edited) == {"max_iters": 5000, "warmup_iters": 5000})
+
+    async def test_a_prompt_that_the_run_s_dataset_cannot_write_is_not_asked(self) -> None:
+        async with self.running() as (app, pilot, _, _):
+            app.setup.form.know(None, CharTokenizer.of("to be"))
+            await go(pilot, app, "prompt")
+            await pilot.press("enter", *"be%", "enter")
+            await settled(pilot)
+            assert app.edited == []
+            assert "✕ the character % (U+0025" in app.shown("prompt")[1]
 
     async def test_a_refusal_of_the_run_s_own_brings_its_value_back(self) -> None:
         async with self.running() as (app, pilot, history, snapshot):

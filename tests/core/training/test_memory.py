@@ -23,6 +23,7 @@ from gpt_tui.core.model import GPT
 from gpt_tui.core.runs import Run, RunWriter, Shelf
 from gpt_tui.core.session import Outcome, Plan, Session
 from gpt_tui.core.training import Trainer
+from patience import PATIENCE
 
 TEXT = "".join(f"{name}:\nThe {thing} of {name} is number {n}.\n\n" for n in range(60) for name, thing in
                (("ANNA", "house"), ("BEN", "river"), ("CLARA", "evening")))  # fmt: skip
@@ -93,7 +94,7 @@ def go(runs_dir: Path, config: RunConfig, **plan: Any) -> tuple[Outcome, list[An
     session = Session(Plan(config, runs_dir, **plan))
     reader = session.subscribe()
     session.start()
-    assert session.join(60)
+    assert session.join(PATIENCE)
     assert session.outcome is not None
     assert session.outcome.traceback is None, session.outcome.traceback
     return session.outcome, reader.drain()
@@ -413,7 +414,7 @@ def test_an_error_of_another_kind_in_a_look_is_not_taken_for_one_of_memory(
     monkeypatch.setattr("gpt_tui.core.sampling.sample_text", broken)
     session = Session(Plan(config(dataset=str(text)), tmp_path / "runs"))
     session.start()
-    assert session.join(60)
+    assert session.join(PATIENCE)
     assert session.outcome is not None
     assert "shapes cannot be multiplied" in str(session.outcome.error)
 
