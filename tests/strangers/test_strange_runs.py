@@ -74,7 +74,7 @@ def read_everything(run: Path) -> None:
             lambda opened=opened: differing([opened.history()] * 2),
             lambda opened=opened: results([opened.history()] * 2),
             opened.unread,
-            lambda opened=opened: past_of(run.parent, opened.record().parent or PARENT, opened.record().created),
+            lambda opened=opened: past_of(run, opened.record().parent or PARENT, opened.record().created),
             lambda opened=opened: find_pace(shelf, RunConfig(), 65, opened.record().cpu, 2),
         ]
         for ask in asked:
@@ -269,12 +269,94 @@ def write_tensors(path: Path, content: bytes, state: dict[str, Any]) -> None:
 
 def test_a_checkpoint_that_says_it_was_saved_after_all_others_by_far_is_damaged(real_run: Path, tmp_path: Path) -> None:
     with copy_of(real_run, tmp_path) as run:
-        for number in (10**400, 2**62, -1):
+        for number in (10**400, 2**62 - 1, 2**53, -1):
             seal(
                 run / CHECKPOINT_FILES[0],
                 json.loads((real_run / CHECKPOINT_FILES[0]).read_text()) | {"sequence": number},
             )
             assert [info.reason is None for info in Run.open(run).checkpoints()] == [False, False, True]
+
+
+def test_a_checkpoint_that_says_it_was_the_last_that_can_be_saved_lets_no_other_follow(
+    real_run: Path, tmp_path: Path
+) -> None:
+    with copy_of(real_run, tmp_path) as run:
+        forge_state(run, sequence=2**53 - 1)
+        with (
+            RunWriter(Run.open(run)) as writer,
+            pytest.raises(GptTuiError, match="its sequence goes on from a number in the run's files"),
+        ):
+            writer.save_checkpoint(9, {}, {}, {}, "last")
+        assert [info.name for info in Run.open(run).checkpoints()] == ["000000", "000004", "000008"]
+
+
+def test_a_time_that_was_forged_leaves_what_is_saved_after_it_readable(real_run: Path, tmp_path: Path) -> None:
+    with copy_of(real_run, tmp_path) as run:
+        forge_state(run, {"seconds": 1e12})
+        for steps in (10, 12):
+            asked = ("--headless", "--quiet", "--resume", "real", "--max-iters", str(steps))
+            assert obey(*asked, "--runs-dir", str(run.parent))[0] == 0
+        assert Run.open(run).history().step == 12
+
+
+@pytest.mark.parametrize("tokens", [-1, 2**53, 2**62 - 10, 10**30])
+def test_a_count_of_tokens_that_no_log_could_hold_is_not_gone_on_from(
+    tokens: int, real_run: Path, tmp_path: Path
+) -> None:
+    with copy_of(real_run, tmp_path) as run:
+        forge_state(run, {"tokens": tokens})
+        before = (run / "events.jsonl").read_bytes()
+        asked = ("--headless", "--resume", "real", "--max-iters", "10", "--runs-dir", str(run.parent))
+        status, shown = obey(*asked)
+        assert status == 1
+        assert "the saved place in the training cannot be read" in shown
+        assert (run / "events.jsonl").read_bytes() == before
+
+
+def forge_state(run: Path, inner: dict[str, Any] | None = None, **outer: Any) -> None:
+    """Have the newest checkpoint say something else of its run, or of itself."""
+    state = json.loads((run / CHECKPOINT_FILES[0]).read_text()) | outer
+    state["state"] |= inner or {}
+    seal(run / CHECKPOINT_FILES[0], state)
+
+
+def test_weights_that_no_configuration_asks_for_are_not_read(real_run: Path, tmp_path: Path) -> None:
+    from gpt_tui.core.sampling import Speaker
+
+    with copy_of(real_run, tmp_path) as run:
+        padded(run, CHECKPOINT_FILES[1], 1 << 36)
+        with pytest.raises(GptTuiError, match="its configuration asks for"):
+            Speaker.from_run(Run.open(run), 8, "cpu")
+        assert Speaker.from_run(Run.open(run), device="cpu").step == 4
+
+
+def test_what_the_trainer_needs_is_not_read_to_speak_and_not_at_any_size_to_train(
+    real_run: Path, tmp_path: Path
+) -> None:
+    from gpt_tui.core.runs import newest_whole_checkpoint
+    from gpt_tui.core.sampling import Speaker
+
+    with copy_of(real_run, tmp_path) as run:
+        padded(run, CHECKPOINT_FILES[2], 1 << 36)
+        assert Speaker.from_run(Run.open(run), device="cpu").step == 8
+        info, _, notices = newest_whole_checkpoint(Run.open(run))
+        assert info.step == 4
+        assert "trainer.safetensors has 68," in notices[0]
+
+
+def padded(run: Path, name: str, size: int) -> None:
+    """One more tensor in a file, of as many bytes, which take no room on the disk."""
+    content = (run / name).read_bytes()
+    (length,) = struct.unpack("<Q", content[:8])
+    header, data = json.loads(content[8 : 8 + length]), content[8 + length :]
+    header["more"] = {"dtype": "U8", "shape": [size], "data_offsets": [len(data), len(data) + size]}
+    text = json.dumps(header).encode()
+    (run / name).write_bytes(struct.pack("<Q", len(text)) + text + data)
+    whole = 8 + len(text) + len(data) + size
+    os.truncate(run / name, whole)
+    state = json.loads((run / CHECKPOINT_FILES[0]).read_text())
+    state["files"][Path(name).name]["bytes"] = whole
+    seal(run / CHECKPOINT_FILES[0], state)
 
 
 @can_make_pipes
@@ -333,6 +415,34 @@ def test_a_link_in_a_run_leads_no_writer_out_of_it(name: str, real_run: Path, tm
         assert f"{name} is a link" in told(write) or name in ("run.owner", "shelf.json")  # which are replaced whole
     assert found_below(elsewhere) == outside
     assert (elsewhere / "file").read_text() == "mine\n"
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_a_hard_link_in_a_run_has_no_file_written_that_lies_elsewhere(
+    name: str, real_run: Path, tmp_path: Path
+) -> None:
+    mine = tmp_path / ".bashrc"
+    with copy_of(real_run, tmp_path) as run:
+        mine.unlink(missing_ok=True)
+        mine.write_bytes((run / name).read_bytes() if (run / name).exists() else b"{}")
+        before = mine.read_bytes()
+        (run / name).unlink(missing_ok=True)
+        os.link(mine, run / name)
+        asked = ("--headless", "--quiet", "--resume", "real", "--max-iters", "10", "--runs-dir", str(run.parent))
+        status, shown = obey(*asked)
+        verified = obey("runs", "verify", "--runs-dir", str(run.parent))
+        assert mine.read_bytes() == before
+        if name not in ("events.jsonl", "run.lock"):  # the others are replaced whole, or never written again
+            assert (status, verified[0]) == (0, 0), shown + verified[1]
+            return
+        assert status == 1
+        assert f"{name} is a hard link" in shown
+        assert f"{name}: is a hard link" in verified[1]
+        shutil.copy(mine, run / "copy")
+        (run / "copy").replace(run / name)
+        assert obey(*asked)[0] == 0
+        assert obey("runs", "verify", "--runs-dir", str(run.parent))[0] == 0
+        assert mine.read_bytes() == before
 
 
 @can_make_pipes

@@ -16,6 +16,13 @@ from gpt_tui.core.config import ModelConfig
 from gpt_tui.core.errors import Refusal, did_you_mean
 
 DEVICES = ("cpu", "cuda", "mps")
+_CHOOSING_INSTRUCTIONS = (
+    "ATEN_CPU_CAPABILITY",
+    "ONEDNN_MAX_CPU_ISA",
+    "DNNL_MAX_CPU_ISA",
+    "MKL_ENABLE_INSTRUCTIONS",
+    "MKL_CBWR",
+)
 WIDE_ENOUGH_FOR_BFLOAT16 = 256  # converting narrower matrices costs a CPU more than their multiplication saves
 
 
@@ -38,6 +45,17 @@ def card(device: str) -> dict[str, str]:
     import torch
 
     return {"card": torch.cuda.get_device_name(), "CUDA": str(torch.version.cuda)}
+
+
+def instructions() -> dict[str, str]:
+    """Which of the processor's instructions torch takes, and what was set for it and its libraries to take others.
+
+    Under one processor's name they differ from one virtual machine to the next; and other ones add in another order.
+    """
+    import torch
+
+    chosen = {name: os.environ.get(name, "not set") for name in _CHOOSING_INSTRUCTIONS}
+    return {"instruction set": torch.backends.cpu.get_cpu_capability(), **chosen}
 
 
 def resolve_device(name: str) -> str:

@@ -14,6 +14,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 from functools import cache
+from io import FileIO
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -21,6 +22,8 @@ from gpt_tui.core.errors import GptTuiError
 
 # How a process signs what it makes beside its place. Before there was the machine, it signed with its id alone.
 SIGNATURE = r"(?P<maker>\d{1,9})(?:-(?P<machine>[0-9a-f]{8}))?-[0-9a-f]{8}"
+
+HARD_LINK = "another name of a file that may be somebody else's"
 
 _ABANDONED = 3600.0  # seconds
 _WINDOWS_PATIENCE = 1.0  # seconds: an indexer or a reader holds a fresh file for a moment
@@ -144,6 +147,48 @@ def open_regular(path: Path) -> BinaryIO:
     except BaseException:
         os.close(descriptor)
         raise
+
+
+def open_own(path: Path) -> FileIO:
+    """Open a file to be read and appended to, made where there is none. Raises OSError, and as `refuse_foreign`."""
+    refuse_foreign(path)
+    flags = os.O_RDWR | os.O_APPEND | os.O_CREAT
+    for more in ("O_BINARY", "O_NONBLOCK", "O_NOFOLLOW"):
+        flags |= getattr(os, more, 0)
+    descriptor = os.open(path, flags, 0o666)
+    try:
+        _refuse_foreign(path, os.fstat(descriptor))  # it may be another one by now
+        return os.fdopen(descriptor, "ab+", buffering=0)
+    except BaseException:
+        os.close(descriptor)
+        raise
+
+
+def refuse_foreign(path: Path) -> None:
+    """Raise GptTuiError where to write a file in place might write, or wait for, another one that lies elsewhere."""
+    try:
+        found = path.lstat()
+    except OSError:
+        return
+    if is_link(path):
+        raise GptTuiError(f"{path} is a link; it must be a file of its own")
+    _refuse_foreign(path, found)
+
+
+def _refuse_foreign(path: Path, found: os.stat_result) -> None:
+    if not stat.S_ISREG(found.st_mode):
+        raise GptTuiError(f"{path} cannot be written: it is not a regular file")
+    if found.st_nlink > 1:
+        raise GptTuiError(f"{path} is a hard link, {HARD_LINK}; put a copy in its place, which is a file of its own")
+
+
+def is_hard_link(path: Path) -> bool:
+    """Whether a file has another name as well, perhaps in another directory."""
+    try:
+        found = path.lstat()
+    except OSError:
+        return False
+    return stat.S_ISREG(found.st_mode) and found.st_nlink > 1
 
 
 def read_small(path: Path, limit: int) -> bytes:

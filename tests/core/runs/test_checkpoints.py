@@ -21,7 +21,7 @@ from gpt_tui.core.errors import GptTuiError, Refusal
 from gpt_tui.core.events import Checkpoint, Continued, Event, Started
 from gpt_tui.core.files import open_regular
 from gpt_tui.core.runs import CorruptCheckpoint, RunWriter, Shelf, ShelfNotes, load_checkpoint, newest_whole_checkpoint
-from gpt_tui.core.runs.checkpoints import State, read_state
+from gpt_tui.core.runs.checkpoints import State, read_state, still_kept_as
 
 STATE = {"best_val_loss": math.inf, "step": 500, "streams": {"batches": [1, 2**63]}, "text": "Née \ud800"}
 FILES = ("model.safetensors", "trainer.safetensors", "state.json")
@@ -198,8 +198,8 @@ def test_a_checkpoint_that_is_pruned_while_it_is_read_is_not_called_damaged(
                 writer.save_checkpoint(10, *tensors(99), STATE, "last")  # type: ignore[arg-type]
         return open_regular(path)
 
-    for room in ("checkpoints", "files"):
-        monkeypatch.setattr(f"gpt_tui.core{'.runs' * (room == 'checkpoints')}.{room}.open_regular", open_late)
+    for room in ("runs.tensors", "files"):
+        monkeypatch.setattr(f"gpt_tui.core.{room}.open_regular", open_late)
     info, _, notices = newest_whole_checkpoint(writer.run)
     assert moment == []
     assert (info.name, notices) == (newest, [])
@@ -375,6 +375,42 @@ def test_nothing_is_pruned_while_it_cannot_be_told_what_is_pinned(writer: RunWri
     assert names(writer) == ["000010", "000020", "000030"]
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="links need a privilege there")
+def test_a_checkpoint_that_is_a_link_keeps_no_other_from_being_pruned(writer: RunWriter, tmp_path: Path) -> None:
+    for step in (10, 20, 30, 40):
+        save(writer, step, "best")
+    moved = tmp_path / "elsewhere"
+    (writer.run.path / "checkpoints" / "000010").rename(moved)
+    (writer.run.path / "checkpoints" / "000010").symlink_to(moved)
+    with pytest.raises(GptTuiError, match="000010 is a link and is left alone"):
+        writer.prune()
+    assert names(writer) == ["000010", "000040"]
+    assert sorted(path.name for path in moved.iterdir()) == sorted(FILES)
+
+
+READER = """
+import sys
+from pathlib import Path
+import torch
+from gpt_tui.core.runs import load_checkpoint
+
+def memory(name):
+    return int(Path("/proc/self/status").read_text().partition(name + ":")[2].split()[0]) * 1024
+
+before = memory("VmRSS")
+loaded = load_checkpoint(Path(sys.argv[1]))
+print(memory("VmHWM") - before)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the most memory that was taken, as Linux tells it")
+def test_reading_a_checkpoint_takes_hardly_more_memory_than_its_tensors(writer: RunWriter) -> None:
+    size = 100 << 20
+    path = writer.save_checkpoint(1, {"w": torch.ones(size // 4)}, {}, {}, "last")
+    done = subprocess.run([sys.executable, "-c", READER, str(path)], check=True, capture_output=True, text=True)
+    assert int(done.stdout) < 1.3 * size
+
+
 PRUNER = """
 import os, shutil, signal, sys
 from pathlib import Path
@@ -494,3 +530,10 @@ def test_the_directory_of_the_first_checkpoint_is_on_the_disk_before_the_checkpo
     place = save(writer, 10)
     inodes = [path.stat().st_ino for path in (writer.run.path, place, place.parent)]
     assert [inode for inode in synced if inode in inodes] == inodes
+
+
+def test_of_those_that_were_once_the_best_only_the_newest_is_told_to_be_it() -> None:
+    saved = ["untrained", "best", "interval, best", "interval", "interval, best", "last"]
+    assert still_kept_as(saved) == ["untrained", "was best", "interval", "interval", "interval, best", "last"]
+    assert still_kept_as(["interval"]) == ["interval"]
+    assert still_kept_as([]) == []

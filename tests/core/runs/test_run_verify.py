@@ -140,7 +140,7 @@ def test_a_checkpoint_that_is_pruned_while_it_is_checked_is_no_fault(
                 writer.save_checkpoint(10, {"other": torch.ones(3)}, {}, {}, "last")
         return open_regular(path)
 
-    monkeypatch.setattr("gpt_tui.core.runs.checkpoints.open_regular", open_late)
+    monkeypatch.setattr("gpt_tui.core.runs.tensors.open_regular", open_late)
     assert told(writer.run.path) == []
     assert moment == []
 

@@ -38,7 +38,7 @@ _TRAIN_SHARE = 0.9
 _MIN_SPLIT_TOKENS = 2
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
-# A checksum of a small tokens file costs nothing at a start; of a large one its size and its highest id have to do.
+# Where tokens are only counted, a checksum of a small file costs nothing; of a large one the size has to do.
 _CHECKED_BYTES = 1 << 24
 _BLOCK_TOKENS = 1 << 24
 
@@ -103,8 +103,9 @@ def _refuse_short(source: Source, found: Scan) -> None:
 def find_entry(cache: Cache, sha256: str, kind: str, watch: Watch | None = None) -> Entry | None:
     """The tokens of a text in the cache, or None where they are missing, cut short, or not what they should be.
 
-    watch: given where the tokens will be used: each of a large file is looked at then, which may take seconds. A model
-    has no row for an id beyond the vocabulary. Raises Stopped as `watch` says.
+    watch: given where the tokens will be used: each of a large file is looked at then, which takes about a second a
+    gigabyte. Raises Stopped as `watch` says. A large one of an older version has no checksum: its size and its ids
+    have to do.
     """
     if not _SHA256.fullmatch(sha256):
         return None  # it may come from a stranger's file, and becomes part of a path
@@ -119,10 +120,11 @@ def find_entry(cache: Cache, sha256: str, kind: str, watch: Watch | None = None)
         size = tokens_file.stat().st_size
         if tokenizer.kind != kind or not 0 < train_tokens < count or size != count * tokenizer.dtype.itemsize:
             return None
-        if size <= _CHECKED_BYTES and _digest(tokens_file) != meta.get("tokens_sha256"):
+        kept = meta.get("tokens_sha256")
+        if size <= _CHECKED_BYTES and _digest(tokens_file) != kept:
             return None
         mapped = np.memmap(tokens_file, dtype=tokenizer.dtype, mode="r", shape=(count,))
-        if watch is not None and not _are_ids(mapped, tokenizer.vocab_size, watch):
+        if watch is not None and not _are_whole(mapped, tokenizer.vocab_size, kept, watch):
             return None
     except Stopped:
         raise
@@ -131,16 +133,17 @@ def find_entry(cache: Cache, sha256: str, kind: str, watch: Watch | None = None)
     return Entry(path, sha256, characters, tokenizer, np.asarray(mapped), train_tokens)
 
 
-def _are_ids(tokens: TokenArray, vocab_size: int, watch: Watch) -> bool:
-    """Whether each token has a place in the vocabulary."""
-    if vocab_size > np.iinfo(tokens.dtype).max:
-        return True
+def _are_whole(tokens: TokenArray, vocab_size: int, sha256: str | None, watch: Watch) -> bool:
+    """Whether the tokens are those that were kept, and each has a place in the vocabulary: a model has no other row."""
+    digest = hashlib.sha256()
     for start in range(0, len(tokens), _BLOCK_TOKENS):
-        if int(tokens[start : start + _BLOCK_TOKENS].max()) >= vocab_size:
+        block = tokens[start : start + _BLOCK_TOKENS]
+        if int(block.max()) >= vocab_size:
             return False
+        digest.update(block.data)
         if len(tokens) > _BLOCK_TOKENS:
-            watch.report("reading", min(start + _BLOCK_TOKENS, len(tokens)), len(tokens))
-    return True
+            watch.report("reading", start + len(block), len(tokens))
+    return sha256 is None or digest.hexdigest() == sha256
 
 
 def build_entry(cache: Cache, source: Source, found: Scan, kind: str, watch: Watch) -> Entry:
@@ -169,7 +172,7 @@ def _write_entry(target: Path, source: Source, found: Scan, tokenizer: Tokenizer
         shutil.rmtree(stale)  # of a process that was killed: a living one would hold the lock
     with _renamed_when_whole(target) as place:
         tokens_file = place / "tokens.bin"
-        train_tokens = _write_tokens(tokens_file, source, found, tokenizer, watch)
+        train_tokens, tokens_sha256 = _write_tokens(tokens_file, source, found, tokenizer, watch)
         size = tokens_file.stat().st_size
         write_json(
             place / "meta.json",
@@ -180,7 +183,7 @@ def _write_entry(target: Path, source: Source, found: Scan, tokenizer: Tokenizer
                 "tokenizer": tokenizer.to_json(),
                 "tokens": size // tokenizer.dtype.itemsize,
                 "train_tokens": train_tokens,
-                "tokens_sha256": _digest(tokens_file) if size <= _CHECKED_BYTES else None,
+                "tokens_sha256": tokens_sha256,
             },
         )
 
@@ -198,9 +201,12 @@ def _renamed_when_whole(target: Path) -> Iterator[Path]:
         raise
 
 
-def _write_tokens(path: Path, source: Source, found: Scan, tokenizer: Tokenizer, watch: Watch) -> int:
-    """Write every token; returns how many are the training split's. Raises GptTuiError where the text changed."""
-    digest = hashlib.sha256()
+def _write_tokens(path: Path, source: Source, found: Scan, tokenizer: Tokenizer, watch: Watch) -> tuple[int, str]:
+    """Write every token: how many are the training split's, and the SHA-256 of all.
+
+    Raises GptTuiError where the text changed.
+    """
+    digest, written = hashlib.sha256(), hashlib.sha256()
     done_bytes = done_characters = train_tokens = 0
     with path.open("wb") as file:
         for block in source.blocks():
@@ -209,7 +215,8 @@ def _write_tokens(path: Path, source: Source, found: Scan, tokenizer: Tokenizer,
                 ids = tokenizer.encode_utf8(block)
             except UnknownCharacter:
                 raise _changed(source) from None
-            file.write(ids.tobytes())
+            file.write(ids.data)
+            written.update(ids.data)
             starts = _character_starts(block)
             characters = int(np.count_nonzero(starts))
             missing = found.train_characters - done_characters
@@ -225,7 +232,7 @@ def _write_tokens(path: Path, source: Source, found: Scan, tokenizer: Tokenizer,
         os.fsync(file.fileno())
     if digest.hexdigest() != found.sha256:
         raise _changed(source)
-    return train_tokens
+    return train_tokens, written.hexdigest()
 
 
 def _changed(source: Source) -> GptTuiError:

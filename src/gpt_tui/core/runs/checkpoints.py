@@ -19,16 +19,14 @@ import os
 import re
 import secrets
 import shutil
-import struct
 from bisect import bisect_left
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, JsonValue
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
 from gpt_tui.core.errors import GptTuiError, NewerVersion, refuse_newer, shorten
 from gpt_tui.core.events import Count
@@ -36,13 +34,13 @@ from gpt_tui.core.files import (
     canonical,
     checksum_of,
     is_link,
-    open_regular,
     patiently,
     read_small,
     reason,
     sync_directory,
     sync_file,
 )
+from gpt_tui.core.runs.tensors import CorruptCheckpoint, FileRecord, read_tensors
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -55,17 +53,12 @@ TRAINER = "trainer.safetensors"
 _NAME = re.compile(r"(\d{6,18})(?:\.(\d{1,9}))?", re.ASCII)
 _LEFTOVER = re.compile(r"\.\d{6,18}(?:\.\d+)?\.(?:tmp|removed)-\w+", re.ASCII)
 _MAX_STATE = 64 << 20
-_MAX_HEADER = 16 << 20  # a header of a hundred thousand tensors has a tenth of that
-
-OTHER_CHECKSUM = f"does not have the checksum that {STATE} gives"
+# A number that rises by one from save to save comes nowhere near; from here on JSON's readers no longer agree on it.
+_MOST_SAVES = 2**53
 
 # Saved for these reasons alone, a checkpoint goes when a newer one of its kind has come.
 PASSING_REASONS = frozenset({"best", "last", "signal"})
 INTERVAL = "interval"
-
-
-class CorruptCheckpoint(GptTuiError):
-    """A checkpoint whose files are not what was saved."""
 
 
 @dataclass(frozen=True)
@@ -104,20 +97,12 @@ class LoadedCheckpoint:
     state: dict[str, JsonValue]
 
 
-class FileRecord(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
-
-    bytes: int
-    sha256: str
-    aliases: dict[str, str]  # name -> the stored tensor that it is
-
-
 class State(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
     v: Literal[1] = 1
     step: Count
-    sequence: Count
+    sequence: Annotated[int, Field(ge=0, lt=_MOST_SAVES)]
     reason: str
     created: str
     files: dict[str, FileRecord]
@@ -166,6 +151,12 @@ def save_checkpoint(
         sync_directory(directory)
     except OSError as error:
         raise GptTuiError(f"the checkpoint of step {step} cannot be saved in {directory}: {reason(error)}") from None
+    except ValidationError as error:
+        field = shorten(".".join(map(str, error.errors()[0]["loc"])))
+        raise GptTuiError(
+            f"the checkpoint of step {step} cannot be saved: its {field} goes on from a number in the run's files that "
+            "is beyond all bounds"
+        ) from None
     finally:
         shutil.rmtree(beside, ignore_errors=True)  # gone already where all went well
     return CheckpointInfo(step, place, place.name, _size(place), sequence, why)
@@ -233,11 +224,23 @@ def _render(document: Mapping[str, Any]) -> bytes:
 # Loading ---------------------------------------------------------------------------------------------------------
 
 
-def load_checkpoint(path: Path) -> LoadedCheckpoint:
-    """Read a checkpoint, checksums first. Raises CorruptCheckpoint, which says what is wrong, and NewerVersion."""
+def load_checkpoint(
+    path: Path, most: Callable[[State], Mapping[str, int]] = lambda record: {}, *, to_train: bool = True
+) -> LoadedCheckpoint:
+    """Read a checkpoint; what does not have its checksum is not given.
+
+    most: how many bytes of tensors there can be in MODEL and TRAINER; to_train: else the trainer's tensors are left
+    out, unread. Raises CorruptCheckpoint, which says what is wrong, and NewerVersion.
+    """
     record = read_state(path)
-    tensors = {name: _read_tensors(path / name, record.files[name]) for name in (MODEL, TRAINER)}
-    return LoadedCheckpoint(record.step, tensors[MODEL], tensors[TRAINER], dict(record.state))
+    limits = most(record)
+    tensors: dict[str, dict[str, Tensor]] = {}
+    for name in (MODEL, TRAINER) if to_train else (MODEL,):
+        try:
+            tensors[name] = read_tensors(path / name, record.files[name], limits.get(name))
+        except CorruptCheckpoint as error:
+            raise CorruptCheckpoint(f"{_called(path)}: {name} {error}") from None
+    return LoadedCheckpoint(record.step, tensors[MODEL], tensors.get(TRAINER, {}), dict(record.state))
 
 
 def read_state(path: Path) -> State:
@@ -266,49 +269,6 @@ def read_state(path: Path) -> State:
     if named and int(named[1]) != record.step:
         raise CorruptCheckpoint(f"{_called(path)}: {STATE} belongs to step {record.step}")
     return record
-
-
-def _read_tensors(path: Path, record: FileRecord) -> dict[str, Tensor]:
-    """Raises CorruptCheckpoint."""
-    from safetensors import SafetensorError
-    from safetensors.torch import load
-
-    where = f"{_called(path.parent)}: {path.name}"
-    try:
-        with open_tensors(path, record) as (header, file):
-            content = header + file.read(record.bytes - len(header))
-        if hashlib.sha256(content).hexdigest() != record.sha256:
-            raise CorruptCheckpoint(OTHER_CHECKSUM)
-        tensors = load(content)
-        tensors.update({alias: tensors[name] for alias, name in record.aliases.items()})
-    except CorruptCheckpoint as error:
-        raise CorruptCheckpoint(f"{where} {error}") from None
-    except MemoryError:  # a file with holes has any size at no cost
-        raise CorruptCheckpoint(f"{where} has {record.bytes:,} bytes, more than there is memory for") from None
-    except (SafetensorError, KeyError, ValueError, TypeError, RuntimeError) as error:
-        raise CorruptCheckpoint(f"{where} holds no tensors that can be read: {shorten(str(error))}") from None
-    return tensors
-
-
-@contextmanager
-def open_tensors(path: Path, record: FileRecord) -> Iterator[tuple[bytes, BinaryIO]]:
-    """The header of a safetensors file, its first eight bytes with it, and the file, open where its data begin.
-
-    Size and header are checked before anything large is read. Raises CorruptCheckpoint, which does not name the file;
-    also where reading on fails. The format: https://huggingface.co/docs/safetensors.
-    """
-    try:
-        with open_regular(path) as file:
-            size = os.fstat(file.fileno()).st_size
-            if size != record.bytes:
-                raise CorruptCheckpoint(f"has {size:,} bytes instead of {record.bytes:,}")
-            head = file.read(8)
-            length = struct.unpack("<Q", head)[0] if len(head) == 8 else size
-            if length > min(size - 8, _MAX_HEADER):
-                raise CorruptCheckpoint("has a header that does not fit into it")
-            yield head + file.read(length), file
-    except OSError as error:
-        raise CorruptCheckpoint(f"cannot be read: {reason(error)}") from None
 
 
 def _called(path: Path) -> str:
@@ -393,6 +353,13 @@ def superseded(
 def words(reason: str) -> frozenset[str]:
     """The single words of a reason ("interval, best")."""
     return frozenset(re.findall(r"[^\s,+]+", reason))
+
+
+def still_kept_as(reasons: Sequence[str]) -> list[str]:
+    """What is still true of the reasons that checkpoints were saved for, one after another: only one is the best."""
+    best = max((i for i, why in enumerate(reasons) if "best" in words(why)), default=None)
+    former = [", ".join(word for word in why.split(", ") if word != "best") or "was best" for why in reasons]
+    return [why if i == best else former[i] for i, why in enumerate(reasons)]
 
 
 def passed_over(reasons: Sequence[Collection[str]], newest: int | None = None) -> list[int]:

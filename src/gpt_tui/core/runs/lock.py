@@ -16,7 +16,7 @@ from pathlib import Path
 import filelock
 
 from gpt_tui.core.errors import GptTuiError, shorten
-from gpt_tui.core.files import is_link, read_small, reason, replace_whole
+from gpt_tui.core.files import read_small, reason, refuse_foreign, replace_whole
 
 LOCK_NAME = "run.lock"
 OWNER_NAME = "run.owner"
@@ -60,8 +60,7 @@ class RunLock:
 
     def acquire(self) -> None:
         """Raises RunIsHeld, naming the process; GptTuiError where no lock can be made."""
-        if is_link(self.directory / LOCK_NAME):  # which would have another file made, or held up, elsewhere
-            raise GptTuiError(f"{self.directory / LOCK_NAME} is a link; a run's lock must be a file of its own")
+        refuse_foreign(self.directory / LOCK_NAME)
         try:
             self._lock.acquire(timeout=_PATIENCE, poll_interval=_POLL)
         except filelock.Timeout:

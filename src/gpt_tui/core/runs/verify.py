@@ -5,22 +5,20 @@ What a crash leaves behind, and the next writer clears away or mends, is told ap
 
 from __future__ import annotations
 
-import hashlib
 import json
-import math
 import stat
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 from gpt_tui.core.config import RunConfig, difference, from_sections
 from gpt_tui.core.errors import GptTuiError, NewerVersion, Refusal, refuse_newer, shorten
 from gpt_tui.core.events import AnyEvent, Continued, Finished, Notice, Started, Step
-from gpt_tui.core.files import checksum_of, is_link, open_regular, reason
+from gpt_tui.core.files import HARD_LINK, checksum_of, is_hard_link, is_link, open_regular, reason
 from gpt_tui.core.runs import checkpoints as store
-from gpt_tui.core.runs.checkpoints import CheckpointInfo, CorruptCheckpoint, FileRecord
-from gpt_tui.core.runs.lock import is_held
+from gpt_tui.core.runs.checkpoints import CheckpointInfo
+from gpt_tui.core.runs.lock import LOCK_NAME, is_held
 from gpt_tui.core.runs.log import LOG_NAME, MAX_LINE, Unread
 from gpt_tui.core.runs.run import (
     CONFIG_NAME,
@@ -34,19 +32,20 @@ from gpt_tui.core.runs.run import (
     read_notes,
     read_record,
 )
+from gpt_tui.core.runs.tensors import (
+    OTHER_CHECKSUM,
+    CorruptCheckpoint,
+    FileRecord,
+    Reading,
+    digest,
+    open_tensors,
+    read_table,
+)
 
 Progress = Callable[[int, int], object]
-Reading = Callable[[int], object]
 
-_CHUNK = 4 << 20  # bytes
-_MOST_DIMENSIONS = 64  # of a tensor: as many as torch knows, and few enough to be multiplied
+_TELL = 4 << 20  # bytes between two reports of how far it is
 _TOLD = 5  # faults of one kind that are told one by one
-_BITS = {
-    **dict.fromkeys(("F64", "I64", "U64", "C64"), 64),
-    **dict.fromkeys(("F32", "I32", "U32"), 32),
-    **dict.fromkeys(("F16", "BF16", "I16", "U16"), 16),
-    **dict.fromkeys(("F8_E4M3", "F8_E5M2", "F8_E8M0", "I8", "U8", "BOOL"), 8),
-}
 
 
 @dataclass(frozen=True)
@@ -154,7 +153,7 @@ class _Check:
 
     def _count(self, size: int) -> None:
         self._read += size
-        if self._read - self._told >= _CHUNK:
+        if self._read - self._told >= _TELL:
             self._told = self._read
             self._progress(self._read, max(self._read, self._total))
 
@@ -166,9 +165,12 @@ class _Check:
                 yield info.path / name
 
     def _look_for_links(self) -> None:
-        for name in (CONFIG_NAME, RECORD_NAME, NOTES_NAME, LOG_NAME, store.DIRECTORY):
+        for name in (CONFIG_NAME, RECORD_NAME, NOTES_NAME, LOG_NAME, LOCK_NAME, store.DIRECTORY):
             if is_link(self.path / name):
                 self._tell(name, "is a link to another place")
+        for name in (LOG_NAME, LOCK_NAME):  # which are written in place; the others are replaced, or left as they are
+            if is_hard_link(self.path / name):
+                self._tell(name, f"is a hard link, {HARD_LINK}: the run cannot go on")
 
     def _config(self) -> RunConfig | None:
         try:
@@ -293,53 +295,14 @@ def _check_tensors(path: Path, record: FileRecord, reading: Reading) -> None:
     """Raises CorruptCheckpoint. The file is read a chunk at a time; its header is parsed once the checksum holds."""
     if is_link(path):
         raise CorruptCheckpoint("is a link to another place")
-    with store.open_tensors(path, record) as (header, file):
+    with open_tensors(path, record) as (header, file):
         reading(len(header))
-        if _digest(header, file, reading) != record.sha256:
-            raise CorruptCheckpoint(store.OTHER_CHECKSUM)
-    names = _read_table(header[8:], record.bytes - len(header))
+        if digest(header, file, reading) != record.sha256:
+            raise CorruptCheckpoint(OTHER_CHECKSUM)
+    names = read_table(header[8:], record.bytes - len(header))
     for alias, name in record.aliases.items():
         if name not in names or alias in names:
             raise CorruptCheckpoint(f"does not hold {shorten(alias)} as another name of {shorten(name)}")
-
-
-def _digest(header: bytes, file: BinaryIO, reading: Reading) -> str:
-    digest = hashlib.sha256(header)
-    while chunk := file.read(_CHUNK):
-        digest.update(chunk)
-        reading(len(chunk))
-    return digest.hexdigest()
-
-
-def _read_table(header: bytes, size: int) -> set[str]:
-    """The names in the header of a safetensors file, whose tensors have to fill its data to the last of `size` bytes.
-
-    Raises CorruptCheckpoint.
-    """
-    try:
-        table = json.loads(header)
-        table.pop("__metadata__", None)
-        places = sorted(_place(entry) for entry in table.values())
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
-        raise CorruptCheckpoint("has a header that is no table of tensors") from None
-    reached = 0
-    for start, end in places:
-        if start != reached:
-            raise CorruptCheckpoint(f"has tensors that do not follow one another, at byte {reached:,} of its data")
-        reached = end
-    if reached != size:
-        raise CorruptCheckpoint(f"has {size:,} bytes of data, and tensors for {reached:,}")
-    return set(table)
-
-
-def _place(entry: Mapping[str, Any]) -> tuple[int, int]:
-    """Where a tensor lies in the data. Raises ValueError where its shape and its number format take another room."""
-    (start, end), shape = entry["data_offsets"], entry["shape"]
-    if len(shape) > _MOST_DIMENSIONS or any(type(n) is not int or not 0 <= n < 2**63 for n in (start, end, *shape)):
-        raise ValueError
-    if (end - start) * 8 != math.prod(shape) * _BITS[entry["dtype"]]:
-        raise ValueError
-    return start, end
 
 
 # The log ---------------------------------------------------------------------------------------------------------

@@ -47,7 +47,7 @@ class Speaker:
         """The model of a run's newest whole checkpoint, or of its checkpoint at `step`. Raises GptTuiError."""
         config, record = run.digest().config or run.config(), run.record()
         tokenizer = Tokenizer.from_json(record.tokenizer)
-        info, saved, notices = newest_whole_checkpoint(run, step)
+        info, saved, notices = newest_whole_checkpoint(run, step, to_train=False)
         try:
             speaker = cls.of_weights(saved.model, tokenizer, config, info.step, device)
         except RuntimeError as error:

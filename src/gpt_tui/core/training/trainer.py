@@ -25,6 +25,7 @@ from gpt_tui.core.training.schedule import learning_rate
 
 Result = TypeVar("Result")
 _MACHINE_FIELDS = ("device", "dtype", "threads", "deterministic")
+_MOST_TOKENS = 2**53  # to go on from: so far below what a log can hold that no training reaches that
 
 
 @dataclass(frozen=True)
@@ -264,6 +265,8 @@ class Trainer:
         state = saved["state"]
         try:
             self.step_count, self.tokens = int(state["step"]), int(state["tokens"])
+            if not 0 <= self.tokens < _MOST_TOKENS:
+                raise ValueError
         except (KeyError, TypeError, ValueError, OverflowError):
             raise GptTuiError("the saved place in the training cannot be read") from None
         try:
