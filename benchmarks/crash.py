@@ -375,6 +375,8 @@ def examine_end(path: Path) -> None:
     _hold(not verdict.leftovers, f"{path.name} ended, and has {verdict.leftovers} left")
     run = Run.open(path)
     history = run.history()
+    told = [notice.text for notice in history.notices if notice.text.startswith("The log of")]
+    _hold(not told, f"{path.name} is said to have lost what a kill does not take: {told}")
     best = history.best.step if history.best else -1
     passing = [info for info in run.checkpoints() if info.reasons == {"interval"} and info.step != best]
     kept = history.config.training.keep_checkpoints if history.config else 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import sys
 import tempfile
 import threading
 import time
@@ -37,7 +38,7 @@ from gpt_tui.core.events import (
     Started,
     Step,
 )
-from gpt_tui.core.runs import Run, Shelf, load_checkpoint, verifying
+from gpt_tui.core.runs import Run, Shelf, load_checkpoint, past_of, verifying
 from gpt_tui.core.sampling import Speaker
 from gpt_tui.core.session import Session
 from gpt_tui.core.training import Trainer
@@ -461,6 +462,37 @@ def test_a_checkpoint_under_the_name_of_a_pruned_one_is_gone_on_from_though_a_ki
     assert_same(place.run(), uninterrupted(keep_checkpoints=1))
 
 
+@pytest.mark.parametrize("spec", ["run", "run@18"])
+def test_what_a_kill_between_a_save_and_its_pruning_left_is_pruned_on_going_on(place: Place, spec: str) -> None:
+    place.killed(at(Checkpoint, 24), fields={"keep_checkpoints": 1, "eval_interval": 24})
+    assert [info.name for info in place.run().checkpoints()] == ["000000", "000018", "000024"]
+    kept: list[str] = []
+    place.go_on((at_step(19), note_checkpoints(kept)), spec=spec)
+    assert [info.name for info in place.run().checkpoints()][-1:] == ["000024" if spec == "run" else "000024.2"]
+    assert "000018" not in [info.name for info in place.run().checkpoints()]
+    assert kept == ([] if spec == "run" else ["000000", "000018", "000024"]), "what it goes on from stays till then"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="links need a privilege there")
+def test_a_checkpoint_that_is_a_link_is_told_of_once_and_the_others_are_pruned(place: Place) -> None:
+    place.go((at_step(7), Stop("signal")), fields={"keep_checkpoints": 1, "eval_interval": 24})
+    shelved = place.run().path / "checkpoints"
+    (shelved / "000006").rename(place.folder / "elsewhere")
+    (shelved / "000006").symlink_to(place.folder / "elsewhere")
+    (told,) = warned(place.go_on())
+    assert told.startswith("Older checkpoints cannot be removed: ")
+    assert told.endswith("000006 is a link and is left alone")
+    assert [info.name for info in place.run().checkpoints()] == ["000000", "000006", "000024"]
+
+
+def note_checkpoints(kept: list[str]) -> Callable[[Scripted], object]:
+    def note(session: Scripted) -> None:
+        assert session.snapshot.run_path is not None
+        kept.extend(info.name for info in Run.open(session.snapshot.run_path).checkpoints())
+
+    return note
+
+
 def test_what_was_best_and_what_was_passed_is_so_again_after_going_back(place: Place) -> None:
     place.go()
     before = place.run().history()
@@ -607,6 +639,148 @@ def test_an_edit_that_can_no_longer_be_read_is_told_of_and_half_a_line_at_the_en
     assert warned(events) == [expected]
 
 
+def damage(path: Path, right: bytes, wrong: bytes) -> None:
+    """Change the first such bytes of a file into others."""
+    content = path.read_bytes()
+    assert right in content
+    path.write_bytes(content.replace(right, wrong, 1))
+
+
+def test_a_log_whose_first_line_is_damaged_keeps_its_history_when_the_run_goes_on(place: Place) -> None:
+    place.go((at_step(3), EditFields({"dropout": 0.3})))
+    place.killed(at_step(8), spec="run@6", edits={"learning_rate": 0.01})
+    before = place.run().history()
+    behind = before.left_behind(place.run().checkpoints())
+    assert behind == {"000012", "000018", "000024"}
+    damage(place.run().path / "events.jsonl", b'"event":"started"', b'"event":"st?rted"')
+    events = place.go_on()
+    assert warned(events) == ["The log of run has lost its beginning, which is taken from run.json and config.toml"]
+    assert [type(event) for event in events[:2]] == [Continued, Notice]
+    run = place.run()
+    after = run.history()
+    assert after.steps.tolist() == list(range(1, 25))
+    assert after.losses[:6].tolist() == before.losses[:6].tolist()
+    assert after.left_behind(run.checkpoints()) == behind
+    assert (after.started, after.config) == (before.started, before.config)
+    assert len(run.digest().edits) == 2
+
+
+@pytest.mark.parametrize("line", [0, 20])
+def test_a_log_in_which_a_newer_version_wrote_is_read_and_forked_and_not_written_in(place: Place, line: int) -> None:
+    place.go()
+    log = place.run().path / "events.jsonl"
+    lines = log.read_bytes().splitlines(keepends=True)
+    lines[line] = lines[line].replace(b'"v":1', b'"v":2', 1)
+    log.write_bytes(b"".join(lines) + b'{"half a line')
+    whole = log.read_bytes()
+    outcome, _ = place.go(resume="run@12")
+    assert outcome.kind == "refused"
+    told = f"line {line + 1} was written by a newer gpt-tui: version 2, where this one knows version 1"
+    assert told in str(outcome.error)
+    assert "--fork run@12" in str(outcome.error)
+    assert log.read_bytes() == whole
+    assert place.run().history().config is not None
+    assert place.go(fork="run@12", run_name="child")[0].kind == "finished"
+
+
+@pytest.mark.parametrize(
+    ("left", "says"),
+    [
+        (lambda content: b"", "is empty"),
+        (lambda content: content[:300], "is empty"),
+        (lambda content: b"".join(content.splitlines(keepends=True)[:12]), "ends at step 6"),
+    ],
+)
+def test_a_log_that_was_cut_is_told_of_before_the_run_goes_on(
+    place: Place, left: Callable[[bytes], bytes], says: str
+) -> None:
+    place.killed(at_step(16), (at_step(13), EditFields({"learning_rate": 0.01})))
+    log = place.run().path / "events.jsonl"
+    log.write_bytes(left(log.read_bytes()))
+    told = (
+        f"The log of run {says} and lacks what led to checkpoint 000012: its steps are not shown any more, and what "
+        f"was edited after step 12 is not made again ({verifying(place.run().path)} tells more)"
+    )
+    outcome, events = place.go(fork="run@12", run_name="child")
+    assert outcome.kind == "finished"
+    assert warned(events) == [told]
+    assert warned(place.go_on()) == [told]
+    history = place.run().history()
+    assert (history.step, history.config is None) == (24, False)
+    assert {0, 6, 12, 18, 24} <= {event.step for event in history.checkpoints}
+    assert warned(place.go_on(spec="run@18")) == []
+
+
+def test_a_log_that_is_gone_is_told_of_though_nothing_but_the_beginning_was_saved(place: Place) -> None:
+    place.killed(at_step(4))
+    (place.run().path / "events.jsonl").unlink()
+    (told,) = warned(place.go_on())
+    assert told.startswith("The log of run is empty and lacks what led to checkpoint 000000: ")
+
+
+def test_a_log_without_the_run_that_went_back_is_told_of(place: Place) -> None:
+    place.go()
+    log = place.run().path / "events.jsonl"
+    first_course = log.read_bytes()
+    place.killed(at_step(14), spec="run@6")
+    log.write_bytes(first_course)
+    (told,) = warned(place.go_on())
+    assert told.startswith("The log of run ends at step 24 and lacks what led to checkpoint 000012.2: ")
+
+
+@pytest.mark.parametrize("left", thoroughly([30, 0]))
+def test_a_log_of_which_a_kill_took_the_last_words_is_nothing_to_tell_of(place: Place, left: int) -> None:
+    place.killed(at_step(13))
+    log = place.run().path / "events.jsonl"
+    *content, last = log.read_bytes().splitlines(keepends=True)
+    assert b'"event":"checkpoint","time"' in last
+    log.write_bytes(b"".join(content) + last[:left])
+    assert warned(place.go_on()) == []
+
+
+def test_edits_that_the_log_has_lost_are_told_of(place: Place) -> None:
+    place.killed(at_step(16), *script_of(EDITS[:2]))
+    log = place.run().path / "events.jsonl"
+    lines = log.read_bytes().splitlines(keepends=True)
+    log.write_bytes(b"".join(line for line in lines if b'"event":"edit"' not in line))
+    assert warned(place.go_on()) == [
+        "The log of run lacks 2 edits from before checkpoint 000012: what was edited holds, but is not shown any more"
+    ]
+    assert warned(place.go_on(spec="run@18")) == []
+
+
+def test_a_damaged_course_is_told_of_where_another_is_whole(place: Place) -> None:
+    place.go(fields={"max_iters": 12})
+    place.killed(at_step(10), spec="run@0")
+    known = place.run().checkpoints()
+    behind = place.run().history().left_behind(known)
+    for name in {info.name for info in known} - behind:
+        damage(place.run().path / "checkpoints" / name / "model.safetensors", b"F32", b"F33")
+    outcome, _ = place.go(resume="run")
+    assert outcome.kind == "refused"
+    for told in ("checkpoint 000006.2 is damaged: ", "checkpoint 000000 is damaged: ", "left checkpoint 000012 behind"):
+        assert told in str(outcome.error)
+    outcome, events = place.go(fork="run@6", run_name="child")
+    assert outcome.kind == "finished"
+    damaged, used = warned(events)
+    assert damaged.startswith("checkpoint 000006.2 is damaged: ")
+    assert used == "checkpoint 000006 is used, the newest that is whole, of a course that the run left behind"
+
+
+@pytest.mark.parametrize("saved", thoroughly([False, True]))
+def test_a_configuration_that_was_changed_by_hand_is_not_followed_and_told_of(
+    place: Place, uninterrupted: Callable[..., Course], saved: bool
+) -> None:
+    place.killed(at_step(8))
+    if not saved:
+        shutil.rmtree(place.run().path / "checkpoints")
+    damage(place.run().path / "config.toml", f"learning_rate = {RATE}".encode(), b"learning_rate = 0.5")
+    assert warned(place.go_on()) == [
+        "config.toml of run has another learning_rate than the run began with, and is not followed"
+    ]
+    assert_same(place.run(), uninterrupted())
+
+
 def test_a_damaged_vocabulary_is_never_spoken_with_and_a_fork_has_it_anew(place: Place) -> None:
     place.go()
     path = place.run().path / "run.json"
@@ -646,6 +820,25 @@ def test_a_fork_with_nothing_changed_is_its_parents_further_course(place: Place,
     assert isinstance(started, Started)
     assert started.parent is not None
     assert (started.parent.run, started.parent.step) == ("run", step)
+
+
+def test_the_past_of_a_fork_is_the_course_of_its_checkpoint(place: Place) -> None:
+    place.go(fields={"checkpoint_interval": "off", "keep_checkpoints": 1})
+    first = place.run().history().losses.tolist()
+    checkpoint = place.run().checkpoints()[-1]
+    assert place.go(fork="run", run_name="one", edits={"max_iters": 30})[0].kind == "finished"
+    place.go_on(spec="run@0", edits={"learning_rate": 0.01})
+    assert place.run().checkpoints()[-1].name == checkpoint.name, "the first one was pruned, and its name taken again"
+    second = place.run().history().losses.tolist()
+    assert second != first
+    assert place.go(fork="run", run_name="other", edits={"max_iters": 30})[0].kind == "finished"
+    for name, course in (("one", first), ("other", second)):
+        started = place.run(name).history().started
+        assert started is not None
+        assert started.parent is not None
+        past = past_of(place.run(name).path, started.parent, started.created)
+        assert past is not None
+        assert past.losses.tolist() == course, name
 
 
 def test_a_fork_has_what_was_edited_at_its_very_step(place: Place) -> None:
@@ -798,6 +991,29 @@ def test_another_processor_and_other_versions_are_said_before_the_first_step(
     assert warnings_before_the_first_step(place.go_on()) == [], "the course of this machine is gone on with"
 
 
+def test_other_instructions_of_the_same_processor_are_said_before_the_first_step(place: Place) -> None:
+    flags = [f"--{name.replace('_', '-')}={value}" for name, value in FIELDS.items()]
+    made = run(place.folder, "--headless", *flags, "--dataset", str(place.text), "--run-name", "run")
+    assert made.returncode == 0, made.stderr
+    go_on = ("--headless", "--quiet", "--resume", "run", "--max-iters")
+    again = run(place.folder, *go_on, "26", ATEN_CPU_CAPABILITY="default")
+    assert again.returncode == 0, again.stderr
+    assert "from those of an uninterrupted run: instruction set " in again.stderr
+    assert "→ DEFAULT, ATEN_CPU_CAPABILITY not set → default" in again.stderr
+    assert run(place.folder, *go_on, "28", ATEN_CPU_CAPABILITY="default").stderr == ""
+
+
+def test_a_run_that_was_recorded_without_its_instructions_gives_no_reason_to_doubt(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here = prepare._surroundings()
+    with monkeypatch.context() as older:
+        recorded = {name: here[name] for name in ("processor", *prepare._DECISIVE)}
+        older.setattr(prepare, "_surroundings", lambda: recorded)
+        place.go((at_step(9), Stop("signal")))
+    assert warnings_before_the_first_step(place.go_on()) == []
+
+
 def test_the_same_machine_gives_no_reason_to_doubt(place: Place) -> None:
     place.go((at_step(9), Stop("signal")))
     assert not [event for event in place.go_on() if isinstance(event, Notice)]
@@ -811,6 +1027,17 @@ def test_a_changed_dataset_is_said_where_the_cache_kept_the_old_text(
     (told,) = warnings_before_the_first_step(place.go_on())
     assert "readme.md has changed since: going on with what the cache kept of it" in told
     assert_same(place.run(), uninterrupted())
+
+
+@pytest.mark.parametrize("size", [3, 10 * len(TEXT)])
+def test_a_file_that_cannot_be_the_text_is_not_read_to_find_that_out(
+    place: Place, monkeypatch: pytest.MonkeyPatch, size: int
+) -> None:
+    place.go((at_step(9), Stop("signal")))
+    place.text.write_text("x" * size, encoding="utf-8")
+    monkeypatch.setattr(prepare, "load_dataset", fail)
+    (told,) = warnings_before_the_first_step(place.go_on())
+    assert "readme.md has changed since: going on with what the cache kept of it" in told
 
 
 def test_a_changed_dataset_is_refused_where_nothing_else_is_left(

@@ -22,6 +22,7 @@ from gpt_tui.core.events import (
     Eval,
     Failed,
     Finished,
+    Milestone,
     Notice,
     Paused,
     Resumed,
@@ -250,6 +251,23 @@ def test_a_fork_goes_its_own_way_from_the_same_place(runs: Runs) -> None:
     assert losses(events)[3:] != losses(parent)[18:]
     outcome, _ = runs.go(resume="child@30", edits={"max_iters": 32})
     assert outcome.kind == "finished"
+
+
+def test_a_fork_tells_of_no_line_that_its_parent_had_passed(runs: Runs) -> None:
+    fields = {"learning_rate": 0.02, "max_iters": 60}
+    _, parent = runs.go(run_name="parent", fields=fields)
+    passed = [event.rung for event in of(Milestone, parent)]
+    assert "uniform" in passed
+    assert "unigram" in passed
+    before = {event.rung for event in of(Milestone, parent) if event.step <= 30}
+    assert "uniform" in before
+    _, first = runs.go((at_step(33), Stop()), fork="parent@30", run_name="child")
+    _, second = runs.go(resume="child")
+    told = [event.rung for event in of(Milestone, [*first, *second])]
+    assert before.isdisjoint(told)
+    assert len(told) == len(set(told))
+    _, grandchild = runs.go(fork="child@45", run_name="grandchild")
+    assert before.isdisjoint(event.rung for event in of(Milestone, grandchild))
 
 
 def test_a_fork_cannot_change_the_model(runs: Runs) -> None:

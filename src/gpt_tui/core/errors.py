@@ -54,10 +54,22 @@ def refuse_newer(version: object, what: object, known: int = 1) -> None:
         )
 
 
+def near(name: str, names: Iterable[str], most: int = 3) -> list[str]:
+    """The existing names most like `name`, the nearest first."""
+    return difflib.get_close_matches(name, list(names), n=most, cutoff=0.6)
+
+
+def refuse_unknown(version: object, what: object, known: int = 1) -> None:
+    """As `refuse_newer`; raise GptTuiError too where the version is one that there never was."""
+    refuse_newer(version, what, known)
+    if version is not None and not (isinstance(version, int) and version >= 1):
+        given = shorten(repr(version), 20)
+        raise GptTuiError(f"{what} says that it is of version {given}, which there never was: it should be {known}")
+
+
 def nearest(name: str, names: Iterable[str]) -> str | None:
     """The existing name most like `name`, or None when none is near."""
-    found = difflib.get_close_matches(name, list(names), n=1, cutoff=0.6)
-    return found[0] if found else None
+    return next(iter(near(name, names, 1)), None)
 
 
 def did_you_mean(name: str, names: Iterable[str]) -> str:

@@ -4,7 +4,7 @@ for a disk that takes neither."""
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 from gpt_tui.core.commands import SAVING, WAITING_FOR_DISK, Desk
@@ -120,10 +120,10 @@ class Keeper:
         self.flush()
         return True
 
-    def prune(self, best_step: int, newest: int | None) -> None:
-        """Remove superseded checkpoints but the best step's. newest: how many of an interval stay; None is all."""
+    def prune(self, keep: Collection[int], newest: int | None) -> None:
+        """Remove superseded checkpoints but those of the steps `keep`. newest: of an interval that stay; None: all."""
         try:
-            self._writer.prune(keep={best_step}, newest=newest)
+            self._writer.prune(keep=keep, newest=newest)
         except (GptTuiError, OSError) as error:
             self._tell_broken("pruning", "warning", f"Older checkpoints cannot be removed: {error}")
         else:

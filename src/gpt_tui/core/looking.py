@@ -43,7 +43,10 @@ class Looker:
         self.best_step = next((e.step for e in history.evals if e.val_loss == self.best), 0)
         self.evaluated_step = history.evals[-1].step if history.evals else -1
         self.last: Evaluation | None = None
-        self._passed = {milestone.rung for milestone in history.milestones}
+        # No milestone of a fork tells what its parent had passed, but the losses that it began with do.
+        lowest = min([self.best, *(loss for loss in prepared.parent_losses if loss == loss)])
+        told = {milestone.rung for milestone in history.milestones}
+        self._passed = told | {rung for rung, nats in self._ladder.items() if lowest < nats}
 
     def evaluate(
         self,

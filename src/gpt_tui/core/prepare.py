@@ -6,6 +6,7 @@ Everything that can be refused is refused here before anything is written.
 from __future__ import annotations
 
 import math
+import stat
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -13,7 +14,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from gpt_tui.core import device, shapes
 from gpt_tui.core.commands import Plan
@@ -30,6 +31,7 @@ from gpt_tui.core.data import (
     DATASET_NAMES,
     STANDARD_INPUT,
     Dataset,
+    OtherText,
     Progress,
     Stopped,
     Tokenizer,
@@ -40,6 +42,7 @@ from gpt_tui.core.errors import Fault, GptTuiError, Refusal, show_size
 from gpt_tui.core.events import DatasetRecord, Edit, Finished, Parent
 from gpt_tui.core.memory import shortage
 from gpt_tui.core.runs import (
+    Branch,
     CheckpointInfo,
     History,
     LoadedCheckpoint,
@@ -48,6 +51,7 @@ from gpt_tui.core.runs import (
     RunRecord,
     RunWriter,
     Shelf,
+    branch_at,
     count_weights,
     going_on,
     newest_whole_checkpoint,
@@ -70,7 +74,8 @@ class Place(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
-    seconds: Annotated[float, Field(ge=0, le=1e12)]
+    # Of a stranger's number that goes on rising, its checkpoints still have to be read.
+    seconds: Annotated[float, Field(ge=0), AfterValidator(lambda seconds: min(seconds, 1e9))]
     edits: Annotated[int, Field(ge=0)]
     looked: int = -1
     config: dict[str, Any]
@@ -102,6 +107,7 @@ class Prepared:
     untold:     checkpoints of a resumed run that its log does not know, because a crash came in between
     looked:     the last step that was evaluated, sampled and scored to the end
     edits:      live fields changed on resuming, {name: (old, new)}
+    parent_losses: of a fork's parent on the same text, at its evaluations until the fork
     warnings:   what keeps the coming steps from being those of an uninterrupted run, and what was damaged or lost
     """
 
@@ -117,6 +123,7 @@ class Prepared:
     seconds: float = 0.0
     looked: int = -1
     edits: dict[str, tuple[Any, Any]] = field(default_factory=dict)
+    parent_losses: list[float] = field(default_factory=list)
     notices: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
 
@@ -134,10 +141,12 @@ def prepare(plan: Plan, show: Show, should_stop: Callable[[], bool]) -> Prepared
     config = _adapt(plan.config, dataset)
     trainer = _make_trainer(config, dataset, show)
     notices = [dataset.why] if dataset.why else []
-    return _begin(plan, shelf, config, dataset, trainer, notices, None, should_stop)
+    return _begin(plan, shelf, config, dataset, trainer, notices, None, None, should_stop)
 
 
-def _load(plan: Plan, config: RunConfig, show: Show, should_stop: Callable[[], bool]) -> Dataset:
+def _load(
+    plan: Plan, config: RunConfig, show: Show, should_stop: Callable[[], bool], sha256: str | None = None
+) -> Dataset:
     data = config.data
     show(f"reading {data.dataset}", 0, None)
     return load_dataset(
@@ -146,6 +155,7 @@ def _load(plan: Plan, config: RunConfig, show: Show, should_stop: Callable[[], b
         progress=_telling(show),
         should_stop=should_stop,
         stdin=plan.stdin,
+        sha256=sha256,
     )
 
 
@@ -160,11 +170,7 @@ def _adapt(config: RunConfig, dataset: Dataset) -> RunConfig:
     elif not _is_named(config):
         config = config.replace(dataset=dataset.source)  # the absolute path, so that it is found from anywhere
     faults = dataset_faults(config, dataset.facts())
-    if config.sampling.prompt:
-        try:
-            dataset.tokenizer.encode(config.sampling.prompt, field="prompt")
-        except Refusal as refusal:
-            faults.extend(refusal.faults)
+    faults.extend(dataset.tokenizer.faults(config.sampling.prompt, field="prompt"))
     if faults:
         raise Refusal(faults)
     return config
@@ -208,6 +214,7 @@ def _begin(
     trainer: Trainer,
     notices: list[str],
     parent: Parent | None,
+    branch: Branch | None,
     should_stop: Callable[[], bool],
 ) -> Prepared:
     from gpt_tui.core.lens import Passage
@@ -236,6 +243,7 @@ def _begin(
         ladder=dataset.ladder,
         passage=passage.text,
         parent=parent,
+        branch=branch,
         created=now(),
     )
     if dataset.ladder_note:
@@ -249,6 +257,7 @@ def _begin(
 def _resume(plan: Plan, shelf: Shelf, spec: str, show: Show, should_stop: Callable[[], bool]) -> Prepared:
     show("opening the run", 0, None)
     run, step = shelf.find(spec)
+    _refuse_newer_lines(plan, run, step)
     try:
         writer = shelf.reopen(run)
     except RunIsHeld as held:
@@ -270,27 +279,28 @@ def _reopened(
 
     history, record, known = run.digest(), run.record(), run.checkpoints()
     behind = history.left_behind(known)
-    warnings: list[str] = []
+    begun, altered = _as_begun(run, history)
+    damaged: list[str] = []
     info: CheckpointInfo | None = None
     if known or step:
-        info, saved, warnings = newest_whole_checkpoint(run, step)
-        _refuse_left_behind(plan, run, info, behind)
+        info, saved, damaged = newest_whole_checkpoint(run, step)
+        _refuse_left_behind(plan, run, info, behind, damaged)
         place, reached = read_place(saved), info.step
     else:
         _refuse_fork_without_checkpoint(plan, run, record)
-        place, reached = Place(seconds=0.0, edits=0, config=run.config().sections()), 0
+        place, reached = Place(seconds=0.0, edits=0, config=begun.sections()), 0
+    missing = _what_is_missing(run, history, known, info, place)
     config = _with_later_edits(place, reached, history)
     edited = live_changes(config, plan.edits) if plan.edits else config
     void = history.void_after(reached)
     _refuse_what_cannot_be_made_again(void, edited, plan.edits)
-    _refuse_nothing_to_do(run, reached, edited, done=place.looked == reached and _was_concluded(history))
+    _refuse_nothing_to_do(run, reached, edited, place.looked == reached and _was_concluded(history), missing)
     dataset, more = _load_again(plan, run, step, config, record, show, should_stop)
     more = [*more, *_vocabulary_faults(record, dataset)]
     trainer = _make_trainer(edited, dataset, show)
     if info is not None:
         trainer.load_state_dict({"model": saved.model, "trainer": saved.trainer, "state": saved.state})
         more = [*more, *_what_changed(place, record, trainer)]
-    told = history.course.keys() | behind
     return Prepared(
         trainer,
         dataset,
@@ -303,9 +313,23 @@ def _reopened(
         seconds=place.seconds,
         looked=place.looked,
         edits={**insisted(void, edited, plan.edits), **difference(config, edited)},
-        untold=[other for other in known if other.name not in told],
-        warnings=[*warnings, *_what_is_missing(run), *more],
+        untold=_untold(history, known),
+        warnings=[*damaged, *altered, *missing, *more],
     )
+
+
+def _as_begun(run: Run, history: History) -> tuple[RunConfig, list[str]]:
+    """The configuration that the run began with, as its log has it, and what to tell where config.toml has another."""
+    config = run.config()
+    if history.started is None:
+        return config, []
+    try:
+        begun = from_sections(history.started.config, "the log's configuration")
+    except Refusal:
+        return config, []  # another version's, or a stranger's
+    altered = ", ".join(difference(config, begun))
+    told = f"config.toml of {run.name} has another {altered} than the run began with, and is not followed"
+    return begun, [told] if altered else []
 
 
 def _with_later_edits(place: Place, step: int, history: History) -> RunConfig:
@@ -346,15 +370,28 @@ def _refuse_what_cannot_be_made_again(void: Iterable[Edit], config: RunConfig, a
             raise Refusal(faults) from None
 
 
-def _refuse_left_behind(plan: Plan, run: Run, info: CheckpointInfo, behind: set[str]) -> None:
-    """Raise Refusal for a checkpoint after which the run took another course: it would have two pasts."""
-    if info.name in behind:
+def _refuse_newer_lines(plan: Plan, run: Run, step: int | None) -> None:
+    """Raise Refusal for a run whose log a newer version has written in: what that says is not known here."""
+    if newer := run.unread().newer:
         raise Refusal.one(
             "run",
-            f"{run.name}@{info.step}",
-            f"the run left checkpoint {info.name} behind when it went on from an earlier step: "
-            f"branch off from it with {_fork_line(plan, run.path, info.step)}",
+            run.name,
+            f"nothing is added to its log, in which {newer[0]}; "
+            f"go on with it there, or branch off with {_fork_line(plan, run.path, step)}",
         )
+
+
+def _refuse_left_behind(plan: Plan, run: Run, info: CheckpointInfo, behind: set[str], damaged: list[str]) -> None:
+    """Raise Refusal for a checkpoint after which the run took another course: it would have two pasts.
+
+    damaged: what is told of those that were to be taken before it
+    """
+    if info.name in behind:
+        left = (
+            f"the run left checkpoint {info.name} behind when it went on from an earlier step: "
+            f"branch off from it with {_fork_line(plan, run.path, info.step)}"
+        )
+        raise Refusal.one("run", f"{run.name}@{info.step}", "; ".join([*damaged[:-1], left]))
 
 
 def _refuse_fork_without_checkpoint(plan: Plan, run: Run, record: RunRecord) -> None:
@@ -377,13 +414,16 @@ def _was_concluded(history: History) -> bool:
     return isinstance(history.end, Finished) and math.isfinite(history.end.val_loss)
 
 
-def _refuse_nothing_to_do(run: Run, step: int, config: RunConfig, done: bool) -> None:
-    """Raise Refusal where the checkpoint is at the end of the run; past its end, or at it with nothing left to tell."""
+def _refuse_nothing_to_do(run: Run, step: int, config: RunConfig, done: bool, missing: list[str]) -> None:
+    """Raise Refusal where the checkpoint is at the end of the run; past its end, or at it with nothing left to tell.
+
+    missing: see `_what_is_missing`
+    """
     end = config.training.max_iters
     if step > end or (step == end and done):
         more = f"more steps take a higher max_iters, for example --max-iters {2 * step}"
         # One that it had may have been in a line that is lost: then this is the cause.
-        said = [f"{run.name} is at step {step} already; {more}", *_what_is_missing(run)]
+        said = [f"{run.name} is at step {step} already; {more}", *missing]
         raise Refusal.one("max_iters", end, ". ".join(said))
 
 
@@ -421,9 +461,13 @@ def _load_again(
     gone = f"{kept.name} is not there any more"
     if not piped or plan.stdin is not None:
         try:
-            dataset = _load(plan, config, show, should_stop)
+            if _cannot_be(config, kept.characters):
+                raise OtherText
+            dataset = _load(plan, config, show, should_stop, kept.sha256)
         except Stopped:
             raise
+        except OtherText:
+            gone = f"{kept.name} has changed since"
         except GptTuiError as error:
             gone = f"{kept.name} {_why_gone(config, error)}"
         else:
@@ -449,6 +493,21 @@ def _load_again(
             f"{_fork_line(plan, run.path, step, '--dataset', 'PATH')}"
         )
     raise Refusal.one("dataset", config.data.dataset, lost)
+
+
+def _cannot_be(config: RunConfig, characters: int) -> bool:
+    """Whether a file has too few or too many bytes for a text: it is not read to find that out.
+
+    The run may be a stranger's, and the file whatever lies there on this machine.
+    """
+    if _is_named(config):
+        return False
+    try:
+        found = Path(config.data.dataset).stat()
+    except (OSError, ValueError):
+        return False  # reading it says why
+    most = 4 * characters + 3  # in UTF-8, with a byte order mark
+    return stat.S_ISREG(found.st_mode) and not characters <= found.st_size <= most
 
 
 def _why_gone(config: RunConfig, error: GptTuiError) -> str:
@@ -484,7 +543,11 @@ def machine_of(trainer: Trainer) -> dict[str, str]:
 @cache
 def _surroundings() -> dict[str, str]:
     versions = device.versions()
-    return {"processor": device.processor_name(), **{name: versions[name] for name in _DECISIVE}}
+    return {
+        "processor": device.processor_name(),
+        **device.instructions(),
+        **{name: versions[name] for name in _DECISIVE},
+    }
 
 
 def _machine_at_start(record: RunRecord) -> dict[str, str]:
@@ -506,10 +569,56 @@ def _what_changed(place: Place, record: RunRecord, trainer: Trainer) -> list[str
     return ["Losses may differ in their last digits from those of an uninterrupted run: " + ", ".join(changed)]
 
 
-def _what_is_missing(run: Run) -> list[str]:
-    """What the log of the run no longer tells, in words. Half a line at its end is nothing: a kill leaves that."""
+def _untold(history: History, known: Iterable[CheckpointInfo]) -> list[CheckpointInfo]:
+    """The checkpoints that a log does not name."""
+    told = history.course.keys() | history.left_behind(list(known))
+    return [info for info in known if info.name not in told]
+
+
+def _what_is_missing(
+    run: Run, history: History, known: list[CheckpointInfo], info: CheckpointInfo | None, place: Place
+) -> list[str]:
+    """What the log of the run no longer tells, in words. Half a line at its end is nothing: a kill leaves that.
+
+    known: checkpoints that were there before the log was read. info: the one that is used, saved at this place
+    """
     unread = run.unread()
-    nonsense = len(unread.lost) + run.digest().skipped
+    told = _what_is_unread(run)
+    if unread.start:
+        told.append(f"The log of {run.name} has lost its beginning, which is taken from run.json and config.toml")
+    if info is None:
+        return told
+    # A kill may keep the newest checkpoint out of the log, but never what led to it.
+    lacking = [
+        other.name
+        for other in _untold(history, known)
+        if other.step > history.step
+        or history.started is None
+        or (other.step < history.step and other.reason and not unread.lost)
+    ]
+    edits = place.edits - sum(edit.step <= info.step for edit in history.edits)
+    if lacking:
+        ends = "is empty" if history.started is None else f"ends at step {history.step}"
+        told.append(
+            f"The log of {run.name} {ends} and lacks what led to checkpoint {lacking[-1]}: its steps are not shown any "
+            f"more, and what was edited after step {info.step} is not made again ({verifying(run.path)} tells more)"
+        )
+    elif edits > 0 and info.name not in history.left_behind(known):
+        told.append(
+            f"The log of {run.name} lacks {_edits(edits)} from before checkpoint {info.name}: what was edited holds, "
+            "but is not shown any more"
+        )
+    return told
+
+
+def _edits(count: int) -> str:
+    return "1 edit" if count == 1 else f"{count:,} edits"
+
+
+def _what_is_unread(run: Run) -> list[str]:
+    unread = run.unread()
+    lost = [number for number in unread.lost if number > 1 or not unread.start]
+    nonsense = len(lost) + run.digest().skipped
     return [
         f"{_lines(count)} of the log of {run.name} {why}: what was edited there is not made again "
         f"({verifying(run.path)} tells more)"
@@ -526,11 +635,13 @@ def _fork(plan: Plan, shelf: Shelf, spec: str, show: Show, should_stop: Callable
     show("opening the run", 0, None)
     run, step = shelf.find(spec)
     info, saved, warnings = newest_whole_checkpoint(run, step)
+    known = run.checkpoints()  # before the log, which never lags behind them
     record, history, place = run.record(), run.digest(), read_place(saved)
-    behind = history.left_behind(run.checkpoints())
+    missing = _what_is_missing(run, history, known, info, place)
+    behind = history.left_behind(known)
     old = place.run_config() if info.name in behind else _with_later_edits(place, info.step, history)
     config = _forked_config(old, plan.edits)
-    _refuse_nothing_to_do(run, info.step, config, done=True)
+    _refuse_nothing_to_do(run, info.step, config, True, missing)
     if "dataset" in plan.edits:
         dataset = _load(plan, config, show, should_stop)
     else:
@@ -553,9 +664,12 @@ def _fork(plan: Plan, shelf: Shelf, spec: str, show: Show, should_stop: Callable
     if config.training.seed != old.training.seed:
         trainer.reseed()
     parent = Parent(run=run.name, step=info.step)
-    prepared = _begin(plan, shelf, config, dataset, trainer, [], parent, should_stop)
+    branch = branch_at(run, info.name)
+    prepared = _begin(plan, shelf, config, dataset, trainer, [], parent, branch, should_stop)
     prepared.checkpoint = info
-    prepared.warnings = [*warnings, *_what_is_missing(run), *_what_changed(place, record, trainer)]
+    if dataset.sha256 == record.dataset.sha256:
+        prepared.parent_losses = [e.val_loss for e in history.evals if e.step <= info.step]
+    prepared.warnings = [*warnings, *missing, *_what_changed(place, record, trainer)]
     return prepared
 
 

@@ -41,7 +41,6 @@ from gpt_tui.core.events import (
     Finished,
     Paused,
     Resumed,
-    Started,
     Step,
 )
 from gpt_tui.core.keeping import Keeper
@@ -166,33 +165,22 @@ class Worker:
             dtype=trainer.dtype,
             memory=memory_in_use(trainer.device.type),
         )
+        begun = history.started is not None
+        if not begun:  # or nothing is left of the log
+            started = record.started(self.writer.run.path, self.writer.run.config())
+            if prepared.resumed:
+                history.apply(started)
+            self.keeper.emit(started)
         for info in prepared.untold:
             if info.reason is not None:
                 self.keeper.emit(
                     Checkpoint(time=self.keeper.time, step=info.step, path=str(info.path), reason=info.reason)
                 )
-        if prepared.resumed and history.started is not None:
+        if prepared.resumed and (begun or prepared.checkpoint is not None):
             path = str(prepared.checkpoint.path) if prepared.checkpoint is not None else ""
             continued = Continued(time=self.keeper.time, step=trainer.step_count, path=path, created=now())
             history.apply(continued)
             self.keeper.emit(continued)
-        else:
-            self.keeper.emit(
-                Started(
-                    run=self.run_name,
-                    path=str(self.writer.run.path),
-                    created=record.created,
-                    config=self.writer.run.config().sections(),
-                    parameters=record.parameters,
-                    dataset=record.dataset,
-                    device=record.device,
-                    dtype=record.dtype,
-                    threads=record.threads,
-                    ladder=record.ladder,
-                    passage=record.passage,
-                    parent=record.parent,
-                )
-            )
         for text in prepared.notices:
             self.keeper.notice("info", text)
         for text in prepared.warnings:
@@ -201,6 +189,8 @@ class Worker:
         self.looker = Looker(prepared, self.keeper, self.progress, self._make_smaller)
         if prepared.edits:
             self._record_edit(prepared.edits)
+        if prepared.resumed and prepared.checkpoint is not None:
+            self._prune(prepared.checkpoint.step)  # a kill may have come between the last save and its pruning
         if promise := _promise(trainer.device.type, config):
             self.keeper.notice("info", promise)
         self.keeper.flush()
@@ -527,9 +517,13 @@ class Worker:
                 return False
         finally:
             self.desk.show(activity="" if self.paused else "training")
-        newest = trainer.config.training.keep_checkpoints
-        self.keeper.prune(self.looker.best_step, None if newest == "off" else newest)
+        self._prune()
         return True
+
+    def _prune(self, *keep: int) -> None:
+        """Remove superseded checkpoints but the best one and those of the steps `keep`."""
+        newest = self.trainer.config.training.keep_checkpoints
+        self.keeper.prune({self.looker.best_step, *keep}, None if newest == "off" else newest)
 
     # The end
 

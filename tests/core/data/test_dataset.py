@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 
 from gpt_tui.core.data import (
+    OtherText,
     Stopped,
     clean_cache,
     default_cache_dir,
@@ -156,6 +157,24 @@ def test_a_missing_path_names_the_nearest_dataset_or_file(book, tmp_path):
 @pytest.mark.skipif(not Path("/dev/null").exists(), reason="needs a device file")
 def test_what_is_neither_file_nor_folder_is_refused():
     assert "neither a file nor a folder" in refusal("/dev/null")
+
+
+@pytest.mark.skipif(not Path("/proc/version").exists(), reason="needs a file of the system's own")
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [("/proc/version", "is empty"), ("/proc/sys/kernel/random", "holds no text that can be read")],
+)
+def test_what_files_of_the_system_say_beyond_their_size_is_not_waited_for(name, says):
+    assert says in refusal(name)
+
+
+def test_no_tokens_are_made_of_another_text_than_was_asked_for(book):
+    sha256 = load_dataset(str(book)).sha256
+    assert load_dataset(str(book), sha256=sha256).sha256 == sha256
+    book.write_text(PROSE.upper())
+    with pytest.raises(OtherText):
+        load_dataset(str(book), sha256=sha256)
+    assert [entry.name for entry in (default_cache_dir() / "tokens").iterdir()] == [f"{sha256}-char"]
 
 
 def test_an_unknown_tokenizer_is_refused_with_the_nearest():
@@ -385,6 +404,28 @@ def test_a_large_entry_with_an_id_beyond_the_vocabulary_is_made_again(book, monk
         tokens.write_bytes(whole[:at] + bytes([first.vocab_size]) + whole[at + 1 :])
         assert recall_dataset("book.txt", str(book), first.sha256) is None
         assert text_of(load_dataset(str(book))) == PROSE
+
+
+def test_a_large_entry_with_another_token_is_not_learned_from(book, monkeypatch):
+    monkeypatch.setattr(store, "_CHECKED_BYTES", 0)
+    monkeypatch.setattr(store, "_BLOCK_TOKENS", 100)
+    first = load_dataset(str(book))
+    tokens = entry_of(first) / "tokens.bin"
+    whole = tokens.read_bytes()
+    for at in (0, 1234, len(whole) - 1):
+        tokens.write_bytes(whole[:at] + bytes([(whole[at] + 1) % first.vocab_size]) + whole[at + 1 :])
+        assert recall_dataset("book.txt", str(book), first.sha256) is None
+        assert text_of(load_dataset(str(book))) == PROSE
+
+
+def test_a_large_entry_that_an_older_version_kept_without_a_checksum_is_used(book, monkeypatch):
+    monkeypatch.setattr(store, "_CHECKED_BYTES", 0)
+    first = load_dataset(str(book))
+    meta = entry_of(first) / "meta.json"
+    meta.write_text(json.dumps(json.loads(meta.read_text()) | {"tokens_sha256": None}))
+    recalled = recall_dataset("book.txt", str(book), first.sha256)
+    assert recalled is not None
+    assert text_of(recalled) == PROSE
 
 
 def test_looking_through_a_large_entry_is_shown_and_can_be_stopped(book, monkeypatch):

@@ -92,7 +92,7 @@ def test_an_unknown_character_is_named_with_its_place_and_the_nearest():
 
 def test_every_unknown_character_is_named_once_with_what_to_write_instead():
     with pytest.raises(UnknownCharacter) as caught:
-        CharTokenizer.of("the cafe is open.\n").encode("a中é\"中é", field="prompt")
+        CharTokenizer.of("the cafe is open.\n").encode('a中é"中é', field="prompt")
     assert (caught.value.character, caught.value.position) == ("中", 1)
     assert ' Nor are é (position 2, nearest e), " (position 3). Allowed: ' in str(caught.value)
     (fault,) = CharTokenizer("ab").faults("a" + "".join(map(chr, range(0x4E00, 0x4E14))))

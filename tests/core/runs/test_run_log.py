@@ -116,6 +116,25 @@ def test_lines_that_are_no_events_are_skipped_and_counted(tmp_path: Path, steps:
     assert tail.skipped == 6
 
 
+def test_a_log_that_has_lost_its_beginning_is_given_another_and_no_other_log_is(
+    tmp_path: Path, started: Callable[[str], Started], steps: MakeSteps
+) -> None:
+    path = tmp_path / "log"
+    begun = started("first")
+    tail = LogTail(path, begun)
+    assert tail.poll() == [], "it has not begun yet"
+    write(path, [begun, *steps(1, 2)])
+    assert tail.poll() == [begun, *steps(1, 2)]
+    assert not tail.unread.start
+    path.write_bytes(path.read_bytes().replace(b"started", b"st?rted", 1))
+    for piece in (97, 1 << 20):
+        again, seen = LogTail(path, begun), list[Event]()
+        while not again.at_end:
+            seen += again.poll(piece)
+        assert seen == [begun, *steps(1, 2)]
+        assert again.unread.start
+
+
 @pytest.mark.parametrize("thin", [False, True], ids=["whole", "thin"])
 @pytest.mark.parametrize("piece", [97, 1 << 20])
 def test_half_a_line_that_a_kill_left_is_told_from_a_line_that_is_lost(

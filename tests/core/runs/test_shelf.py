@@ -21,6 +21,7 @@ from gpt_tui.core.errors import GptTuiError, NewerVersion, Refusal
 from gpt_tui.core.events import Continued, Edit, Eval, Event, Failed, Finished, Started
 from gpt_tui.core.files import signature
 from gpt_tui.core.runs import Run, RunRecord, RunWriter, Shelf, ShelfNotes, default_runs_dir, name_fault
+from gpt_tui.core.runs.run import read_notes, read_record
 from gpt_tui.core.runs.verify import verify
 
 MakeSteps = Callable[[int, int], list[Event]]
@@ -632,6 +633,21 @@ def test_a_run_of_a_newer_version_is_refused_by_name(shelf: Shelf, make: Callabl
         Run.open(run.path)
     assert str(refused.value) == told
     assert Shelf(shelf.runs_dir).broken() == [(run.path, told)]
+
+
+@pytest.mark.parametrize("version", ["0", "-1", '"1"', "1.5"])
+def test_a_version_that_there_never_was_is_refused_in_words(make: Callable[..., Run], version: str) -> None:
+    run = make("first")
+    (run.path / "shelf.json").write_text(f'{{"v": {version}}}')
+    record = run.path / "run.json"
+    record.write_text(record.read_text().replace('"v": 1', f'"v": {version}', 1))
+    said = version.replace('"', "'")
+    for path, read in ((run.path / "shelf.json", read_notes), (record, read_record)):
+        with pytest.raises(GptTuiError) as refused:
+            read(path)
+        assert str(refused.value) == (
+            f"{path} says that it is of version {said}, which there never was: it should be 1"
+        )
 
 
 @pytest.mark.parametrize(

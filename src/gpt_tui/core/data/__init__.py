@@ -4,7 +4,7 @@ from gpt_tui.core.config import DatasetFacts
 from gpt_tui.core.data.batches import sample_batch, windows
 from gpt_tui.core.data.cache import CACHE_VARIABLE, clean_cache, default_cache_dir
 from gpt_tui.core.data.catalogue import DatasetInfo, list_datasets
-from gpt_tui.core.data.dataset import Dataset, load_dataset, recall_dataset
+from gpt_tui.core.data.dataset import Dataset, OtherText, load_dataset, recall_dataset
 from gpt_tui.core.data.explain import Explanation, VocabularyRow, explain, render_explanation
 from gpt_tui.core.data.ladder import SOURCE_RUNG, entropy_ladder
 from gpt_tui.core.data.sources import DATASET_NAMES, STANDARD_INPUT
@@ -30,6 +30,7 @@ __all__ = [
     "DatasetFacts",
     "DatasetInfo",
     "Explanation",
+    "OtherText",
     "Progress",
     "ShouldStop",
     "Stopped",

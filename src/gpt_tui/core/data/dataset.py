@@ -25,6 +25,10 @@ from gpt_tui.core.errors import GptTuiError
 _SETTLED_SECONDS = 2.0
 
 
+class OtherText(GptTuiError):
+    """A text that is not the one that was asked for by its SHA-256."""
+
+
 @dataclass(frozen=True, eq=False)
 class Dataset:
     """A text as tokens, split into training and validation.
@@ -83,15 +87,16 @@ def load_dataset(
     should_stop: ShouldStop | None = None,
     stdin: BinaryIO | None = None,
     quick: bool = False,
+    sha256: str | None = None,
 ) -> Dataset:
     """The dataset `name`: auto, shakespeare, masque, python-docs, a path to a text file or a folder of texts, or `-`.
 
     `progress(phase, done, total)` hears of downloading, reading and tokenizing (bytes) and of the ladder (rungs).
-    `quick` leaves out the ladder where it is not in the cache. Only `auto` ever gives another dataset than it was
-    asked for, and says why. Line ends stay as they are in the text.
+    `quick` leaves out the ladder where it is not in the cache. `sha256`: no tokens are made of any other text. Only
+    `auto` ever gives another dataset than it was asked for, and says why. Line ends stay as they are in the text.
 
-    Raises Refusal for a request that cannot work, GptTuiError where something failed, Stopped where `should_stop`
-    said so.
+    Raises Refusal for a request that cannot work, OtherText, GptTuiError where something failed, Stopped where
+    `should_stop` said so.
     """
     check_tokenizer(tokenizer)
     watch = Watch(progress, should_stop)
@@ -99,7 +104,7 @@ def load_dataset(
     source = sources.find_source(
         name, cache, watch, lambda sha256: find_entry(cache, sha256, tokenizer) is not None, stdin
     )
-    entry, notices = _tokens(source, tokenizer, cache, watch)
+    entry, notices = _tokens(source, tokenizer, cache, watch, sha256)
     return _dataset(source.name, source.address, source.why, entry, notices, cache, watch, quick)
 
 
@@ -180,8 +185,11 @@ def _with_source_rung(ladder: Ladder, entry: Entry, watch: Watch) -> Ladder:
     return Ladder({**ladder.rungs, SOURCE_RUNG: masque.ENTROPY}, ladder.note)
 
 
-def _tokens(source: Source, kind: str, cache: Cache, watch: Watch) -> tuple[Entry, tuple[str, ...]]:
-    """The tokens of a source, read and made only where the cache does not know them, and what is to be told of it."""
+def _tokens(source: Source, kind: str, cache: Cache, watch: Watch, wanted: str | None) -> tuple[Entry, tuple[str, ...]]:
+    """The tokens of a source, read and made only where the cache does not know them, and what is to be told of it.
+
+    Raises OtherText where the text does not have the wanted SHA-256, before any tokens are made of it.
+    """
     if source.sha256 is not None:
         entry = find_entry(cache, source.sha256, kind, watch)
         if entry is not None:
@@ -198,6 +206,8 @@ def _tokens(source: Source, kind: str, cache: Cache, watch: Watch) -> tuple[Entr
         raise GptTuiError(
             f"{source.name} is not the text it should be (its SHA-256 is {found.sha256}). Run: gpt-tui datasets clean"
         )
+    if wanted is not None and found.sha256 != wanted:
+        raise OtherText(f"{source.name} is another text than it was")
     entry = find_entry(cache, found.sha256, kind, watch) or build_entry(cache, source, found, kind, watch)
     notices = source.notices()
     _remember(source, cache, found.sha256, notices, began)

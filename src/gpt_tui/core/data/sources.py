@@ -285,7 +285,8 @@ def _missing(name: str, path: Path) -> str:
 
 def _opened(path: Path) -> Iterator[bytes]:
     try:
-        yield from file_blocks(path)
+        if path.stat().st_size:  # a file of the system's own says that it has nothing, and may be waited for for ever
+            yield from file_blocks(path)
     except OSError as error:
         raise Refusal.one("dataset", path, f"cannot be read: {reason(error)}") from error
 

@@ -48,25 +48,40 @@ def code_points(text: str) -> npt.NDArray[np.unsignedinteger]:
 
 
 class UnknownCharacter(Refusal):
-    """A text holds a character that the vocabulary does not have.
+    """A text holds characters that the vocabulary does not have: those at `positions`, in order.
 
     character: the first such one; position: its index in the text, from 0; nearest: one to write instead, or None
     """
 
-    def __init__(self, field: str, text: str, position: int, vocabulary: str):
-        self.character = text[position]
-        self.position = position
+    def __init__(self, field: str, text: str, positions: Sequence[int], vocabulary: str):
+        firsts: dict[str, int] = {}
+        for position in positions:
+            firsts.setdefault(text[position], position)
+        (self.character, self.position), *others = firsts.items()
         self.nearest = nearest_character(self.character, vocabulary)
         name = unicodedata.name(self.character, "")
         code = f"U+{ord(self.character):04X}" + (f", {name.lower()}" if name else "")
         message = (
-            f"the character {visible(self.character)} ({code}) at position {position} "
+            f"the character {visible(self.character)} ({code}) at position {self.position} "
             f"is not among the {len(vocabulary)} of this dataset."
         )
         if self.nearest is not None:
             message += f" The nearest is {visible(self.nearest)}."
+        if others:
+            message += f" Nor {'is' if len(others) == 1 else 'are'} {_listed(others, vocabulary)}."
         message += f" Allowed: {describe_characters(vocabulary)}"
         super().__init__([Fault(field, text, message)])
+
+
+def _listed(strangers: Sequence[tuple[str, int]], vocabulary: str, limit: int = 12) -> str:
+    """Further characters that a vocabulary does not have, each with its position and what to write instead."""
+    shown = []
+    for character, position in strangers[:limit]:
+        instead = nearest_character(character, vocabulary)
+        hint = "" if instead is None else f", nearest {visible(instead)}"
+        shown.append(f"{visible(character)} (position {position}{hint})")
+    more = len(strangers) - limit
+    return ", ".join(shown) + (f" and {more} more" if more > 0 else "")
 
 
 def nearest_character(character: str, vocabulary: str) -> str | None:
@@ -118,6 +133,14 @@ class Tokenizer(ABC):
     @abstractmethod
     def encode(self, text: str, *, field: str = "text") -> Ids:
         """The ids of `text`, (N,) int64. Raises UnknownCharacter, which names `field`."""
+
+    def faults(self, text: str, *, field: str = "text") -> tuple[Fault, ...]:
+        """What is wrong with `text`, where `encode` would refuse it."""
+        try:
+            self.encode(text, field=field)
+        except Refusal as refusal:
+            return refusal.faults
+        return ()
 
     @abstractmethod
     def encode_utf8(self, block: bytes) -> TokenArray:
@@ -207,13 +230,13 @@ class CharTokenizer(Tokenizer):
         ids = self._look_up(text)
         strangers = np.flatnonzero(ids < 0)
         if strangers.size:
-            raise UnknownCharacter(field, text, int(strangers[0]), self.characters)
+            raise UnknownCharacter(field, text, strangers.tolist(), self.characters)
         return ids.astype(np.int64)
 
     def encode_utf8(self, block: bytes) -> TokenArray:
         ids = self._look_up(block.decode("utf-8"))
         if ids.size and ids.min() < 0:
-            raise UnknownCharacter("dataset", block.decode("utf-8"), int(np.argmin(ids)), self.characters)
+            raise UnknownCharacter("dataset", block.decode("utf-8"), [int(np.argmin(ids))], self.characters)
         return ids.astype(self.dtype)
 
     def decode(self, ids: Sequence[int] | npt.NDArray[np.integer]) -> str:

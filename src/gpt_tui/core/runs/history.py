@@ -56,13 +56,17 @@ class Mark:
 
 @dataclass(frozen=True)
 class LogLine:
-    """What happened, as one plain sentence. time: seconds of work; created: ISO 8601, where the event says it."""
+    """What happened, as one plain sentence. time: seconds of work; created: ISO 8601, where the event says it.
+
+    rung: of the ladder, where it tells that one was passed
+    """
 
     time: float
     created: str | None
     step: int | None
     level: Level
     text: str
+    rung: str = ""
 
 
 class _AtStep(Protocol):
@@ -262,6 +266,7 @@ class History:
     def _started(self, event: Started) -> None:
         self.courses += 1
         self.started = event
+        self.step = event.parent.step if event.parent is not None else 0
         begun = f"started on {event.dataset.name}"
         if event.parent is not None:
             begun = f"forked from {event.parent.run} at step {event.parent.step}, on {event.dataset.name}"
@@ -314,17 +319,17 @@ class History:
         ladder = {} if self.started is None else self.started.ladder
         level = ladder.get(event.rung, math.nan)
         value = f" ({level:.2f})" if math.isfinite(level) else ""
-        self._tell(event, f"passed the {event.rung} line{value} at step {event.step}")
+        self._tell(event, f"passed the {event.rung} line{value} at step {event.step}", rung=event.rung)
 
     def _be_on_course(self, event: Checkpoint | Continued) -> None:
-        if name := _name(event):
+        if name := checkpoint_name(event):
             self.course[name] = event.step
             self._abandoned.discard(name)
 
     def _checkpoint(self, event: Checkpoint) -> None:
         self._be_on_course(event)
         self._saves += 1
-        self._saved_as[_name(event)] = self._saves
+        self._saved_as[checkpoint_name(event)] = self._saves
         self._supersede(event)
         self._mark(event, "checkpoint", event.reason)
         if not PASSING_REASONS.issuperset(words(event.reason)):  # the others come and go with every evaluation
@@ -416,8 +421,9 @@ class History:
     def _mark(self, event: _AtStep, kind: Literal["edit", "pause", "checkpoint"], text: str) -> None:
         self.marks.append(Mark(event.step, kind, _plain(text)))
 
-    def _tell(self, event: Event, text: str, created: str | None = None, level: Level = "info") -> None:
-        self.log.append(LogLine(event.time, created, getattr(event, "step", None), level, _plain(text)))
+    def _tell(self, event: Event, text: str, created: str | None = None, level: Level = "info", rung: str = "") -> None:
+        line = LogLine(event.time, created, getattr(event, "step", None), level, _plain(text), _plain(rung))
+        self.log.append(line)
 
 
 def why_failed(event: Failed) -> str:
@@ -433,7 +439,7 @@ def how_failed(event: Failed) -> str:
     return f"{how} step {event.step}" + (f": {why}" if why else "")
 
 
-def _name(event: Checkpoint | Continued) -> str:
+def checkpoint_name(event: Checkpoint | Continued) -> str:
     """Of the checkpoint that was saved, or that the run goes on from; "" for none. Paths may be another system's."""
     return re.split(r"[/\\]", event.path)[-1]
 

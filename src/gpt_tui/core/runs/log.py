@@ -11,7 +11,7 @@ from pathlib import Path
 
 from gpt_tui.core.errors import GptTuiError, NewerVersion, refuse_newer
 from gpt_tui.core.events import AnyEvent, BadEvent, Checkpoint, Continued, Event, Notice, Started, from_json
-from gpt_tui.core.files import is_link, open_regular, reason
+from gpt_tui.core.files import open_own, open_regular, reason
 
 LOG_NAME = "events.jsonl"
 POLL_BYTES = 8 << 20
@@ -39,17 +39,12 @@ class EventLog:
 
     def _open(self) -> FileIO:
         """The file at the path, to be appended to, after the end of a half-written last line. Raises GptTuiError."""
-        path = self.path
-        if is_link(path):
-            raise GptTuiError(f"{path} is a link; a run's log must be a file of its own")
-        if path.exists() and not path.is_file():  # opening a pipe would wait for its reader
-            raise GptTuiError(f"{path} cannot be written: it is not a regular file")
         try:
-            file = path.open("ab", buffering=0)
-            if not _ends_whole(path):
+            file = open_own(self.path)
+            if not _ends_whole(file):
                 self._waiting[:0] = b"\n"
         except OSError as error:
-            raise GptTuiError(f"{path} cannot be written: {reason(error)}") from None
+            raise GptTuiError(f"{self.path} cannot be written: {reason(error)}") from None
         return file
 
     @property
@@ -132,12 +127,11 @@ class EventLog:
                 pass  # not even that can be written: whoever opens it next ends the line
 
 
-def _ends_whole(path: Path) -> bool:
-    with path.open("rb") as file:
-        if not file.seek(0, os.SEEK_END):
-            return True
-        file.seek(-1, os.SEEK_END)
-        return file.read(1) == b"\n"
+def _ends_whole(file: FileIO) -> bool:
+    if not file.seek(0, os.SEEK_END):
+        return True
+    file.seek(-1, os.SEEK_END)
+    return file.read(1) == b"\n"
 
 
 class Unread:
@@ -145,9 +139,11 @@ class Unread:
 
     lost:  lines whose words are missing; newer: what to say of those that a newer version wrote
     torn:  at the end of the log; half a line that a killed writer left, which to go on with the run mends
+    start: whether the event with which every log begins is lost, where that was looked for
     """
 
     def __init__(self) -> None:
+        self.start = False
         self.lost: list[int] = []
         self.newer: list[str] = []
         self.torn: list[int] = []
@@ -192,12 +188,14 @@ class LogTail:
     whose `started` makes a History begin anew. Lines that are not events are skipped and counted in `skipped`; which
     they are in the file as it is, `unread` knows.
 
+    started: given before the first event of a log that has lost its own
     thin: samples and surprises are left out, and of each stretch of steps only the last is given; what a list needs,
     at the cost of reading a log but not of parsing it. whole_to: the steps up to this one are all given nevertheless.
     """
 
-    def __init__(self, path: Path, *, thin: bool = False, whole_to: int = 0):
+    def __init__(self, path: Path, started: Started | None = None, *, thin: bool = False, whole_to: int = 0):
         self.path = path
+        self._started = started
         self.thin = thin
         self.whole_to = whole_to
         self.skipped = 0
@@ -210,6 +208,7 @@ class LogTail:
         self._rest = b""
         self._overlong = False
         self._ends = 0  # of lines, so far
+        self._begun = False
         self.unread = Unread()
 
     def poll(self, limit: int = POLL_BYTES) -> list[AnyEvent]:
@@ -223,7 +222,16 @@ class LogTail:
         self.at_end = self._offset >= size
         first, lines = self._whole_lines(chunk)
         numbered = enumerate(lines, first)
-        return self._events(self._thinned(numbered) if self.thin else numbered)
+        return self._begin(self._events(self._thinned(numbered) if self.thin else numbered))
+
+    def _begin(self, events: list[AnyEvent]) -> list[AnyEvent]:
+        if not events or self._begun:
+            return events
+        self._begun = True
+        if self._started is None or isinstance(events[0], Started):
+            return events
+        self.unread.start = True
+        return [self._started, *events]
 
     def _read(self, limit: int) -> tuple[bytes, int]:
         with open_regular(self.path) as file:

@@ -6,21 +6,24 @@ import json
 import math
 import re
 from collections.abc import Collection, Mapping
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, field_validator
 
-from gpt_tui.core.config import RunConfig, build, layer_of, read_document
-from gpt_tui.core.errors import GptTuiError, NewerVersion, Refusal, refuse_newer, shorten
-from gpt_tui.core.events import Count, DatasetRecord, Event, Failed, Finished, Number, Parent, Size
+from gpt_tui.core.config import RunConfig, build, from_sections, layer_of, read_document
+from gpt_tui.core.errors import GptTuiError, NewerVersion, Refusal, refuse_newer, refuse_unknown, shorten
+from gpt_tui.core.events import Count, DatasetRecord, Event, Failed, Finished, Number, Parent, Size, Started
 from gpt_tui.core.files import SIGNATURE, is_abandoned, is_link, open_regular, read_small, reason, replace_whole
 from gpt_tui.core.runs import checkpoints as store
-from gpt_tui.core.runs.checkpoints import CheckpointInfo, CorruptCheckpoint, LoadedCheckpoint, load_checkpoint
+from gpt_tui.core.runs.checkpoints import CheckpointInfo, LoadedCheckpoint, load_checkpoint
 from gpt_tui.core.runs.history import History
 from gpt_tui.core.runs.lock import RunLock, is_held
 from gpt_tui.core.runs.log import LOG_NAME, EventLog, LogTail, Unread, version_of
+from gpt_tui.core.runs.tensors import CorruptCheckpoint
+from gpt_tui.core.shapes import FLOAT, parameters
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -37,6 +40,22 @@ _MAX_NOTES = 1 << 20
 _HALF_WRITTEN = re.compile(rf"\.(?:shelf\.json|run\.owner)\.tmp-{SIGNATURE}", re.ASCII)
 _NOTES_VERSION = 1
 _MAX_TITLE = 200
+_MOST_CHARACTERS = 0x110000  # that Unicode has room for
+_ROOM = 1 << 20  # bytes for counts of steps and places in streams of randomness
+
+
+class Branch(BaseModel):
+    """Where on its parent's course a fork began, which the name and the step of a checkpoint may not tell.
+
+    created: that of the parent, whose name another run may have by now. checkpoint: its name, and mentions: how often
+    the parent's log had named it then: a pruned one's name is free again.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    created: str
+    checkpoint: str
+    mentions: Count
 
 
 class RunRecord(BaseModel):
@@ -63,6 +82,24 @@ class RunRecord(BaseModel):
     ladder: dict[str, Number]
     passage: str
     parent: Parent | None = None
+    branch: Branch | None = None
+
+    def started(self, path: Path, config: RunConfig) -> Started:
+        """The event with which the log of the run begins."""
+        return Started(
+            run=path.name,
+            path=str(path),
+            created=self.created,
+            config=config.sections(),
+            parameters=self.parameters,
+            dataset=self.dataset,
+            device=self.device,
+            dtype=self.dtype,
+            threads=self.threads,
+            ladder=self.ladder,
+            passage=self.passage,
+            parent=self.parent,
+        )
 
 
 class ShelfNotes(BaseModel):
@@ -113,7 +150,7 @@ class Run:
         self._config = config
         self._record = record
         self._digest = History()
-        self._digest_tail = LogTail(path / LOG_NAME, thin=True)
+        self._digest_tail = self.tail(thin=True)
 
     @classmethod
     def open(cls, path: Path | str) -> Run:
@@ -142,9 +179,13 @@ class Run:
     def record(self) -> RunRecord:
         return self._record
 
-    def tail(self) -> LogTail:
-        """A reader of the log from its start on; poll it as long as the run is of interest."""
-        return LogTail(self.path / LOG_NAME)
+    def started(self) -> Started:
+        """How the run began, by the files that were written before its log."""
+        return self._record.started(self.path, self._config)
+
+    def tail(self, *, thin: bool = False, whole_to: int = 0) -> LogTail:
+        """A reader of the log from its start on, see `LogTail`; poll it as long as the run is of interest."""
+        return LogTail(self.path / LOG_NAME, self.started(), thin=thin, whole_to=whole_to)
 
     def history(self) -> History:
         """What the whole log adds up to now. Raises GptTuiError where the log cannot be read."""
@@ -263,7 +304,7 @@ def read_record(path: Path) -> RunRecord:
     try:
         return RunRecord.model_validate_json(content)
     except ValidationError as error:
-        refuse_newer(version_of(content), path)
+        refuse_unknown(version_of(content), path)
         fault = error.errors(include_url=False, include_input=False)[0]
         where = shorten(".".join(str(part) for part in fault["loc"]))
         raise GptTuiError(f"{path} is not a run's record: {' '.join(filter(None, (where, fault['msg'])))}") from None
@@ -280,7 +321,7 @@ def read_notes(path: Path) -> ShelfNotes:
     except OSError as error:
         raise GptTuiError(f"{path} cannot be read: {reason(error)}") from None
     except ValueError:
-        refuse_newer(version_of(content), path, _NOTES_VERSION)
+        refuse_unknown(version_of(content), path, _NOTES_VERSION)
         raise GptTuiError(f"{path} holds no title, note and pins that can be read") from None
 
 
@@ -306,16 +347,19 @@ def _clean_up(run: Path) -> None:
             pass  # what cannot be deleted now is no reason not to train; the next writer tries again
 
 
-def newest_whole_checkpoint(run: Run, step: int | None = None) -> tuple[CheckpointInfo, LoadedCheckpoint, list[str]]:
+def newest_whole_checkpoint(
+    run: Run, step: int | None = None, *, to_train: bool = True
+) -> tuple[CheckpointInfo, LoadedCheckpoint, list[str]]:
     """The checkpoint saved last (of all, or at `step`) whose checksums hold, and what to tell about those that do not.
 
+    to_train: else only the weights are read, and the file of what the trainer needs may be damaged.
     One that the run left behind when it went on from an earlier step comes after all that lie on its course.
     Raises Refusal where the run has none at `step`, CorruptCheckpoint where all are damaged, NewerVersion where the one
     to use was saved by a newer version, GptTuiError where there is none at all.
     """
     while True:
         try:
-            return _newest_whole(run, run.checkpoints(), step)
+            return _newest_whole(run, run.checkpoints(), step, to_train)
         except _Pruned:  # by who trains the run, which has saved a newer one then
             continue
 
@@ -325,7 +369,7 @@ class _Pruned(Exception):
 
 
 def _newest_whole(
-    run: Run, known: list[CheckpointInfo], step: int | None
+    run: Run, known: list[CheckpointInfo], step: int | None, to_train: bool
 ) -> tuple[CheckpointInfo, LoadedCheckpoint, list[str]]:
     wanted = [info for info in known if step is None or info.step == step]
     if not known:
@@ -340,7 +384,7 @@ def _newest_whole(
     for info in reversed(wanted):
         seen = store.identity(info.path)
         try:
-            loaded = load_checkpoint(info.path)
+            loaded = load_checkpoint(info.path, partial(_most_bytes, run), to_train=to_train)
         except CorruptCheckpoint as error:
             if seen is None or store.identity(info.path) != seen:
                 raise _Pruned from None
@@ -349,11 +393,24 @@ def _newest_whole(
         except NewerVersion as error:
             raise NewerVersion(f"{error}; an older one of {run.name} can be named, with its step behind an @") from None
         if notices:
-            notices.append(f"checkpoint {info.name} is used, the newest that is whole")
+            course = ", of a course that the run left behind" if info.name in behind else ""
+            notices.append(f"checkpoint {info.name} is used, the newest that is whole{course}")
         return info, loaded, notices
     raise CorruptCheckpoint(
         f"{run.name} has no whole checkpoint{'' if step is None else f' of step {step}'}: " + "; ".join(notices)
     )
+
+
+def _most_bytes(run: Run, record: store.State) -> dict[str, int]:
+    """How much a checkpoint's files can hold: weights in float32, and two averages of each beside them."""
+    told = record.state.get("config")
+    try:
+        config = from_sections(told, "") if isinstance(told, dict) else run.config()
+    except Refusal:
+        config = run.config()
+    vocab_size = min(run.record().dataset.vocab_size, _MOST_CHARACTERS)
+    weights = FLOAT * parameters(config.model, vocab_size)
+    return {store.MODEL: weights + _ROOM, store.TRAINER: 2 * weights + _ROOM}
 
 
 class RunWriter:
@@ -437,9 +494,10 @@ class RunWriter:
         newest: how many of those of an interval are kept; None keeps all.
         Returns what was removed. One that cannot be removed now (open in another program) stays until the next time.
         Raises GptTuiError where the checkpoints do not lie in the run's own directory, or where it cannot be told
-        which are pinned; then nothing is removed.
+        which are pinned; then nothing is removed. Raises it too where one is a link, when the others are removed.
         """
         removed = []
+        left_alone: GptTuiError | None = None
         self._find_directory()
         pins = read_notes(self.run.path / NOTES_NAME).pins
         known, saved = self.run.checkpoints(), self._saved
@@ -452,7 +510,12 @@ class RunWriter:
                 store.remove_checkpoint(info)
             except OSError:
                 continue
+            except GptTuiError as error:
+                left_alone = left_alone or error
+                continue
             removed.append(info)
+        if left_alone is not None:
+            raise left_alone
         return removed
 
     def close(self) -> None:
