@@ -12,12 +12,49 @@ from pathlib import Path
 
 import pytest
 
+from gpt_tui import cli
 from gpt_tui.cli import main
 from gpt_tui.cli.arguments import COMMANDS, MAIN, parse
 from gpt_tui.console import Column, Console, Output, cut, display_width, printable, table
 from gpt_tui.core.config import FIELDS, RunConfig
 from patience import PATIENCE
 from program import command, environment, run
+
+# An interrupt -----------------------------------------------------------------------------------------------------
+
+INTERRUPTED_AT = """
+import os, signal, sys
+from gpt_tui.__main__ import run
+
+class Interrupting:
+    def find_spec(self, name, path=None, target=None):
+        if name == at:
+            os.kill(os.getpid(), signal.SIGINT)
+
+at = sys.argv.pop(1)
+sys.meta_path.insert(0, Interrupting())
+run()
+"""
+
+
+@pytest.mark.skipif(os.name == "nt", reason="there is no such signal to send")
+@pytest.mark.parametrize("module", ["gpt_tui.cli", "gpt_tui.cli.arguments", "pydantic_core"])
+def test_an_interrupt_while_the_program_is_loaded_leaves_in_silence(module: str, tmp_path: Path) -> None:
+    line = [sys.executable, "-c", INTERRUPTED_AT, module, "--headless", "--max-iters", "1", "--dataset", "masque"]
+    done = subprocess.run(line, capture_output=True, text=True, check=False, env=environment(tmp_path))
+    assert (done.returncode, done.stderr, done.stdout) == (130, "", "")
+
+
+def test_an_interrupt_that_came_out_as_another_error_is_no_defect(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def open_door(*arguments: object) -> int:
+        raise RuntimeError("a class could not be made") from KeyboardInterrupt()
+
+    monkeypatch.setattr(cli, "_open_door", open_door)
+    assert main(["presets"]) == 130
+    assert capsys.readouterr().err == "gpt-tui: interrupted\n"
+
 
 # Reading ---------------------------------------------------------------------------------------------------------
 

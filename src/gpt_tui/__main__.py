@@ -1,6 +1,16 @@
-"""`python -m gpt_tui`."""
+"""`python -m gpt_tui`, and the program that is installed."""
 
-from gpt_tui.cli import program
+from typing import NoReturn
+
+from gpt_tui.interrupt import leave_while_loading
+
+
+def run() -> NoReturn:
+    leave_while_loading()
+    from gpt_tui.cli import program
+
+    program()
+
 
 if __name__ == "__main__":
-    program()
+    run()

@@ -11,19 +11,21 @@ from typing import TYPE_CHECKING, NoReturn
 
 from gpt_tui import __version__
 from gpt_tui.console import Console
+from gpt_tui.interrupt import INTERRUPTED, loaded
 
 if TYPE_CHECKING:
     from gpt_tui.cli.arguments import Arguments
 
-SUCCESS, FAILURE, WRONG_REQUEST, INTERRUPTED = 0, 1, 2, 130
+SUCCESS, FAILURE, WRONG_REQUEST = 0, 1, 2
 
 
 def program() -> NoReturn:
     """The whole process: run the program with its arguments, and end."""
     status = main()
-    if threading.active_count() > 1:
+    if threading.active_count() > 1 or status == INTERRUPTED:
         # Somebody still reads or speaks, all of which may be cut off. When the interpreter is taken down beside it,
-        # its thread is unwound through compiled code (torch's, pydantic's), which aborts the process.
+        # its thread is unwound through compiled code (torch's, pydantic's), which aborts the process. And after an
+        # interrupt it may end by the signal instead of with this status.
         atexit._run_exitfuncs()  # temporary folders go all the same
         os._exit(status)
     sys.exit(status)
@@ -41,6 +43,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         console.warn("gpt-tui: interrupted")
         return INTERRUPTED
     except Exception as error:  # noqa: BLE001 - the last line of defence: told in a sentence, kept in a file
+        if isinstance(error.__cause__, KeyboardInterrupt):  # it fell into the making of a class
+            console.warn("gpt-tui: interrupted")
+            return INTERRUPTED
         from gpt_tui.crash import report_crash
 
         report_crash(error, console)
@@ -65,6 +70,7 @@ def _obey(argv: list[str], console: Console) -> int:
             return SUCCESS
         if "version" in arguments:
             return _tell_version(console)
+        loaded()
         return _open_door(arguments, console)
     except Refusal as refusal:
         for fault in refusal.faults:
