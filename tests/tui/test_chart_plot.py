@@ -307,6 +307,28 @@ def test_of_two_labels_for_one_row_the_one_nearest_to_the_data_stays() -> None:
     assert "further" not in "\n".join(text_of(frame)).split("near")[0]
 
 
+@pytest.mark.parametrize(("width", "height"), [(78, 24), (100, 24), (78, 40), (130, 40), (60, 12)])
+def test_a_label_beside_another_row_than_its_lines_says_its_value(width: int, height: int) -> None:
+    ladder = {"uniform": 4.17, "unigram": 3.35, "bigram": 2.49, "trigram": 2.05, "4-gram": 1.8, "5-gram": 1.67}
+    references = [Reference(name, y) for name, y in {**ladder, "6-gram": 1.7}.items()]
+    frame = draw(Plan(width, height, loss_curve(500), references, smoothing=0.9))
+    assert frame.box
+    assert frame.y_scale
+    lines = text_of(frame)
+    shown = []
+    for row in range(frame.box.height):
+        label = lines[row][frame.box.left + frame.box.width :].strip()
+        if not label:
+            continue
+        name, _, value = label.partition(" ")
+        shown.append({**ladder, "6-gram": 1.7}[name])
+        here = (1 - float(frame.y_scale.fraction(shown[-1]))) * frame.box.height
+        assert abs(here - row - 0.5) <= (1.6 if value else 0.7)
+        assert value or "┄" in lines[row]
+    assert len(shown) > 3
+    assert shown == sorted(shown, reverse=True)
+
+
 @settings(max_examples=60, deadline=None)
 @given(marks=MARKS, width=st.integers(30, 160), height=st.integers(6, 40), crosshair=st.none() | st.floats(0, 500))
 def test_mark_labels_are_whole_and_never_cover_data_or_each_other(

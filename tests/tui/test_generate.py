@@ -407,6 +407,52 @@ async def test_the_untrained_model_answers_the_same_prompt_and_seed_beside_the_t
         assert "untrained" not in screen_text(app)
 
 
+@pytest.fixture(scope="module")
+def forks(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A shelf with `old`, `child`, which went on from its step 20, and `orphan`, whose parent is gone."""
+    folder = tmp_path_factory.mktemp("forks")
+    for name in ("old", "gone"):
+        session = session_of(folder, name, seed=len(name))
+        session.start()
+        assert session.join(60)
+    for name, parent in (("child", "old"), ("orphan", "gone")):
+        session = Session(Plan(RunConfig(), folder / "runs", run_name=name, fork=f"{parent}@20"))
+        session.start()
+        assert session.join(60)
+    (folder / "runs" / "gone").rename(folder / "elsewhere")
+    return folder / "runs"
+
+
+@pytest.mark.parametrize(
+    ("run", "beginning", "called"),
+    [("child", ("old", 0), "untrained, step 0"), ("orphan", ("orphan", 20), "first, step 20")],
+)
+async def test_beside_a_fork_answers_its_parents_untrained_model_or_its_own_first(
+    forks: Path, run: str, beginning: tuple[str, int], called: str
+) -> None:
+    async with opened(forks, watch(forks, run), (120, 40)) as (app, pilot):
+        view = app.view
+        await pilot.press("v")
+        await until(pilot, lambda: called in str(view.second.text.border_title))
+        assert ("old" in str(view.second.text.border_title)) == (run == "child")
+        await pilot.press("space")
+        await until(pilot, lambda: view.second.drawn is not None and not view.speaking and not view._ticking)
+        assert written(view.second.text) == by_hand(forks, *beginning)
+        assert called in str(view.second.text.border_title)
+        assert not app.told
+
+
+async def test_a_run_that_kept_no_checkpoint_says_so_to_the_second_voice(forks: Path) -> None:
+    async with opened(forks, watch(forks, "orphan"), (120, 40)) as (app, pilot):
+        checkpoints = forks / "orphan" / "checkpoints"
+        checkpoints.rename(forks / "orphan" / "away")
+        try:
+            await pilot.press("v")
+            await until(pilot, lambda: "no checkpoint yet that a second voice" in app.told)
+        finally:
+            (forks / "orphan" / "away").rename(checkpoints)
+
+
 async def test_where_one_alternatives_pane_has_room_it_tells_of_the_text_with_the_focus(shelf: Path) -> None:
     async with opened(shelf, watch(shelf)) as (app, pilot):
         view = app.view
@@ -423,7 +469,7 @@ async def test_where_one_alternatives_pane_has_room_it_tells_of_the_text_with_th
 # Whose model ------------------------------------------------------------------------------------------------------
 
 
-async def test_any_checkpoint_of_the_shelf_is_found_by_typing_and_speaks(shelf: Path) -> None:
+async def test_any_checkpoint_of_the_shelf_is_found_by_its_words_and_speaks(shelf: Path) -> None:
     async with opened(shelf, watch(shelf)) as (app, pilot):
         await pilot.press("c")
         await until(pilot, lambda: "old" in screen_text(app))
@@ -450,6 +496,32 @@ async def test_escape_leaves_the_list_and_changes_nothing(shelf: Path) -> None:
         await pilot.press("down", "escape")
         assert app.view.first.choice is None
         assert app.focused is app.view.first.text
+
+
+async def test_letters_move_in_the_list_until_the_filter_is_opened_and_escape_leaves_that_first(shelf: Path) -> None:
+    async with opened(shelf, watch(shelf)) as (app, pilot):
+        await pilot.press("c")
+        options = app.screen.query_one(OptionList)
+        await until(pilot, lambda: options.option_count == 6)
+        for key, at in (("j", 1), ("j", 2), ("k", 1), ("G", 5), ("down", 5), ("up", 4), ("g", 0), ("end", 5)):
+            await pilot.press(key)
+            await pilot.pause()
+            assert options.highlighted == at, key
+        assert "/ filter · esc leaves" in screen_text(app)
+        await pilot.press("z")
+        await pilot.pause()
+        assert any("enter lets it speak" in notice.message for notice in app._notifications)
+        await pilot.press("slash", "o", "l", "d")
+        await pilot.pause()
+        assert options.option_count == 3
+        assert "esc shows all" in screen_text(app)
+        await pilot.press("escape")
+        await pilot.pause()
+        assert options.option_count == 6
+        assert isinstance(app.screen, CheckpointScreen)
+        await pilot.press("j", "enter")
+        await until(pilot, lambda: app.view.first.choice is not None)
+        assert (app.view.first.choice.run, app.view.first.choice.step) == ("new", 20)
 
 
 async def test_another_view_may_let_a_checkpoint_speak(shelf: Path) -> None:

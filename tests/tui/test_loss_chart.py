@@ -256,6 +256,50 @@ async def test_validation_that_grows_is_drawn_as_if_it_had_been_whole(unit: Unit
         assert [series.x.tolist(), series.y.tolist()] == whole(grown)
 
 
+@pytest.mark.parametrize("step", [0, 1, 50, 299, 300])
+async def test_in_another_unit_the_crosshair_stays_at_its_step(step: int) -> None:
+    app = ChartApp()
+    async with app.run_test(size=(100, 30)) as pilot:
+        run = history(300)
+        app.chart.show(run)
+        app.chart.point_at(step)
+        for _ in get_args(Unit):
+            app.chart.cycle_unit()
+            expected = placed(run, np.array([step]), app.chart.unit)[0]
+            assert app.chart.crosshair == pytest.approx(expected, rel=1e-9, abs=1e-9)
+        await pilot.pause()
+        assert app.moved == []
+
+
+async def test_in_another_unit_the_same_steps_stay_in_view() -> None:
+    app = ChartApp()
+    async with app.run_test(size=(100, 30)):
+        run = history(300)
+        app.chart.show(run)
+        app.chart.zoom(4)
+        app.chart.pan(-1)
+        assert app.chart.window is not None
+        assert app.chart.window[1] < 300
+        steps = np.array(app.chart.window)
+        for _ in get_args(Unit):
+            app.chart.cycle_unit()
+            assert app.chart.window is not None
+            ends = np.interp(steps, np.insert(run.steps, 0, 0), placed(run, np.insert(run.steps, 0, 0), app.chart.unit))
+            assert app.chart.window == pytest.approx(ends)
+
+
+async def test_the_crosshair_on_a_fork_finds_back_after_the_clock() -> None:
+    parent, app = history(200), ChartApp("tokens")
+    async with app.run_test(size=(100, 30)):
+        app.chart.show_past(parent)
+        app.chart.show(fork_of(parent, 200, 300))
+        app.chart.point_at(250)
+        for _ in get_args(Unit):
+            app.chart.cycle_unit()
+            assert app.chart.crosshair is not None
+            assert app.chart.step_at(app.chart.crosshair) == 250
+
+
 async def test_by_the_clock_a_fork_begins_with_itself() -> None:
     parent, app = history(200), ChartApp("seconds")
     async with app.run_test(size=(100, 30)):

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from recording import recorded, screen_text, surprise_of
 from rich.cells import cell_len
 from rich.console import Console
+from runs_app import put, record
 from textual.app import App, ComposeResult
 from textual.color import Color
 from textual.pilot import Pilot
@@ -27,8 +28,8 @@ from textual.widgets import Input, Static
 
 import gpt_tui.tui.app as playground
 from gpt_tui.core.config import RunConfig
-from gpt_tui.core.events import AnyEvent, Continued, Eval, Sample, Started
-from gpt_tui.core.runs import History, Run
+from gpt_tui.core.events import AnyEvent, Continued, Eval, Notice, Parent, Sample, Started
+from gpt_tui.core.runs import History, Run, Shelf
 from gpt_tui.core.sampling import Speaker
 from gpt_tui.core.session import Plan, Session
 from gpt_tui.core.speech import Speech
@@ -208,9 +209,66 @@ async def test_an_evaluation_is_followed_once_its_sample_has_come() -> None:
         assert "at 100" in app.view.trained.copied
         await pilot.press("right")
         assert "the newest evaluation" in app.told
-        watched.state = State("STOPPED")
+        watched.state = State("INTERRUPTED")
         await looked(app, pilot)
-        assert "it was cut short" in app.view.trained._content.plain
+        assert "at 100" in app.view.trained.copied
+        await pilot.press("right")
+        assert "the run broke off here" in app.view.trained._content.plain
+
+
+def looked_at(step: int) -> Eval:
+    """An evaluation without sample and surprise."""
+    return Eval(step=step, time=step * 0.025, train_loss=1.9, val_loss=2.0, whole_split=False, best=False)
+
+
+def stopped(step: int) -> list[AnyEvent]:
+    """What a session writes when it is stopped between two evaluations."""
+    end = recorded(step, end=True)[-1].model_copy(update={"reason": "stopped"})
+    return [looked_at(step), end]
+
+
+async def test_a_stopped_run_is_met_with_its_newest_sample_and_says_why_its_last_evaluation_has_none() -> None:
+    watched = Recording(state=State("STOPPED")).add([*recorded(270, passage=PASSAGE), *stopped(270)])
+    async with opened(watched) as (app, pilot):
+        assert "at 250" in app.view.trained.copied
+        assert titles(app)[1].startswith("trained · step 250 of 600")
+        assert "newest" in str(app.view.time.border_title)
+        await pilot.press("c")
+        assert "bits a character" in titles(app)[1]
+        await pilot.press("c", "right")
+        assert titles(app)[1].startswith("trained · step 270 of 600")
+        why = "Nothing was written at this evaluation: the run was stopped here."
+        assert app.view.trained._content.plain == why
+        for key in "cd":
+            await pilot.press(key)
+            await pilot.pause()
+            assert app.view.trained._content.plain == f"No surprise was recorded at step 270. {why}"
+        await pilot.press("d", "end")
+        assert "at 250" in app.view.trained.copied
+        assert app.scrubbed[-1] is None
+
+
+async def test_an_evaluation_at_which_a_run_was_stopped_and_went_on_or_whose_sample_was_left_out_says_so() -> None:
+    left_out = Notice(level="info", text="the sample of step 300 was left out")
+    later = [e for e in recorded(320) if e.event == "step" and e.step > 300]
+    continued = Continued(step=270, path="checkpoints/000270", created="2026-11-20T15:00:00Z")
+    steps = [e for e in recorded(300) if e.event == "step" and e.step > 270]
+    watched = Recording().add([*recorded(270), *stopped(270), continued, *steps, looked_at(300), left_out])
+    async with opened(watched) as (app, pilot):
+        watched.add(later)
+        await looked(app, pilot)
+        assert "at 250" in app.view.trained.copied
+        await pilot.press("right")
+        assert "the run was stopped here" in app.view.trained._content.plain
+        await pilot.press("right")
+        assert "that was left out" in app.view.trained._content.plain
+
+
+async def test_the_first_evaluation_is_written_while_the_run_is_at_it() -> None:
+    async with opened(Recording().add(recorded(0)[:2])) as (app, pilot):
+        assert app.view.trained._content.plain == "The model is writing."
+        await pilot.press("c")
+        assert "No evaluation of this run has recorded its surprise (yet)" in app.told
 
 
 async def test_the_charts_cursor_is_followed_to_the_nearest_evaluation_without_an_echo() -> None:
@@ -300,6 +358,43 @@ async def test_a_fork_begins_with_the_evaluation_it_went_on_from() -> None:
     events = [e for e in recorded(350) if e.event == "started" or getattr(e, "step", 0) >= 200]
     async with opened(Recording().add(events)) as (app, _):
         assert titles(app)[0].startswith("first · step 200")
+
+
+def forked(shelf: Shelf, parent: str, steps: int = 350) -> Opened:
+    """A run on the shelf that went on from step 200 of another."""
+    begun, *events = recorded(steps, passage=PASSAGE)
+    assert isinstance(begun, Started)
+    with shelf.create(RunConfig(), "newer", record(begun), "quick") as writer:
+        came_from = {"parent": Parent(run=parent, step=200), "created": "2026-11-20T15:00:00Z"}
+        writer.append(begun.model_copy(update=came_from))
+        for event in events:
+            if event.step >= (201 if event.event == "step" else 200):
+                writer.append(event)
+    watched = Opened(writer.run)
+    watched.read()
+    return watched
+
+
+async def test_a_fork_stands_beside_what_the_untrained_model_of_its_parent_wrote(tmp_path: Path) -> None:
+    shelf = Shelf(tmp_path / "runs")
+    put(shelf, "older", 200, minute=1)
+    async with opened(forked(shelf, "older")) as (app, pilot):
+        await until(app, pilot, lambda: titles(app)[0] == "untrained · step 0 · val 4.250")
+        assert "IyiwHhu" in app.view.untrained.copied
+        assert "evaluation 4 of 4" in screen_text(app), "those of the run itself are gone through"
+        await pilot.press("g")
+        assert titles(app)[1].startswith("trained · step 200")
+        app.watched = Recording().add(recorded(100)[4:])
+        await looked(app, pilot)
+        assert titles(app)[0].startswith("first · step 50")
+
+
+async def test_a_fork_whose_parent_is_gone_stands_beside_its_own_first_sample(tmp_path: Path) -> None:
+    async with opened(forked(Shelf(tmp_path / "runs"), "gone")) as (app, pilot):
+        for _ in range(10):
+            await pilot.pause()
+        assert titles(app)[0].startswith("first · step 200")
+        assert "at 200" in app.view.untrained.copied
 
 
 async def test_samples_of_another_prompt_are_told_apart() -> None:
@@ -632,6 +727,19 @@ async def test_a_prompt_that_the_model_cannot_read_is_refused_in_words(run_path:
         await pilot.press("p", "é", "enter")
         await until(app, pilot, lambda: all("failed" in title for title in titles(app)))
         assert "é (U+00E9, latin small letter e with acute)" in app.view.trained._content.plain
+
+
+async def test_the_untrained_model_of_a_forks_parent_answers_beside_the_fork(run_path: Path) -> None:
+    session = Session(Plan(RunConfig(), run_path.parent, run_name="child", fork="asked@20"))
+    session.start()
+    assert session.join(60)
+    child = run_path.parent / "child"
+    async with opened(read(child)) as (app, pilot):
+        await until(app, pilot, lambda: titles(app)[0].startswith("untrained · step 0"))
+        await pilot.press("p", *"BEN", "enter")
+        await drawn_answer(app, pilot)
+        assert app.view.untrained.copied == "BEN" + Speaker.from_run(Run.open(run_path), 0).speak("BEN")
+        assert app.view.trained.copied == "BEN" + Speaker.from_run(Run.open(child), 40).speak("BEN")
 
 
 async def test_without_checkpoints_asking_says_why_not() -> None:

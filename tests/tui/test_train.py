@@ -14,7 +14,7 @@ from textual.widgets import Input
 
 import gpt_tui.tui.app as playground
 from gpt_tui.core.config import build
-from gpt_tui.core.events import Continued, Edit, Notice, Parent, Sample, Started, Step
+from gpt_tui.core.events import Continued, Edit, Milestone, Notice, Parent, Sample, Started, Step
 from gpt_tui.core.presets import PRESETS
 from gpt_tui.core.runs import History, Shelf
 from gpt_tui.tui import panes
@@ -182,6 +182,82 @@ def test_a_model_without_attention_has_no_heads_to_tell_of() -> None:
     assert dict(essentials(config, None))["model"] == "no layers · 128 wide · context 64"
 
 
+async def test_a_fork_whose_parent_is_gone_shows_its_own_first_sample(app: TrainApp) -> None:
+    begun, *events = recorded(200)
+    assert isinstance(begun, Started)
+    app.history.apply(begun.model_copy(update={"parent": Parent(run="gone", step=100)}))
+    app.history.extend(event for event in events if event.step > 100 or (event.step == 100 and event.event != "step"))
+    async with app.run_test(size=(120, 40)) as pilot:
+        await shown(app, pilot)
+        assert str(app.view.untrained.border_title).startswith("first · step 100 · val")
+        assert "world hath been at 100" in app.view.untrained.copied
+        assert str(app.view.trained.border_title).startswith("trained · step 200")
+        await pilot.resize_terminal(80, 24)
+        await pilot.pause()
+        await pilot.pause()
+        assert "b: first" in screen_text(app)
+
+
+async def test_rungs_that_one_evaluation_passed_are_told_in_one_line(app: TrainApp) -> None:
+    app.history.extend(event for event in recorded(150) if event.event != "milestone")
+    passed = [Milestone(step=150, time=3.0, rung=rung, val_loss=2.4) for rung in ("uniform", "unigram", "bigram")]
+    app.history.apply(passed[0])
+    async with app.run_test(size=(120, 40)) as pilot:
+        assert "passed the uniform line (4.17) at step 150" in await shown(app, pilot)
+        app.history.extend([*passed[1:], Milestone(step=200, time=4.0, rung="trigram", val_loss=2.0)])
+        await shown(app, pilot)
+        lines = [line.split("  ")[-1] for line in app.view.log_pane.copied.splitlines() if "passed" in line]
+        together = "passed the uniform, unigram and bigram lines (2.49) at step 150"
+        assert lines == [together, "passed the trigram line (2.05) at step 200"]
+        await pilot.resize_terminal(80, 24)
+        await pilot.pause()
+        await pilot.pause()
+        assert "passed the trigram line" in screen_text(app)
+
+
+@pytest.mark.parametrize("key", ["a", "o", "O", "u", "x", "plus", "minus", "0"])
+async def test_a_key_of_the_chart_changes_nothing_unseen_before_there_is_a_chart(app: TrainApp, key: str) -> None:
+    async with app.run_test(size=(80, 24)) as pilot:
+        app.view.ready(build({}), "quick", State("READY"), [])
+        before = app.view.chart.description()
+        await pilot.press(key)
+        assert [note.message for note in app._notifications] == ["There is nothing on the chart yet."]
+        assert app.view.chart.description() == before
+
+
+async def test_what_is_changed_of_a_chart_that_is_out_of_sight_is_told(app: TrainApp) -> None:
+    app.history.extend(recorded(100))
+    async with app.run_test(size=(120, 40)) as pilot:
+        await shown(app, pilot)
+        await pilot.press("a")
+        assert not app._notifications
+        app.view.log_pane.focus()
+        panes.maximise(app.view, app.view.log_pane)
+        await pilot.press("a")
+        assert [note.message for note in app._notifications] == ["loss: no smoothing · x steps"]
+
+
+async def test_b_says_truly_why_there_are_no_two_samples_to_change_between(app: TrainApp) -> None:
+    def said() -> str:
+        return " ".join(note.message for note in app._notifications)
+
+    async with app.run_test(size=(80, 24)) as pilot:
+        app.view.ready(build({}), "quick", State("READY"), [])
+        await pilot.press("b")
+        assert said() == "There is no sample yet."
+        app.history.extend(recorded(100))
+        await shown(app, pilot)
+        app.view.go_to(app.view.log_pane)
+        await pilot.press("b")
+        assert "One pane has the whole view" in said()
+        assert app.view.leave()
+        app.view.focus_first()
+        await pilot.resize_terminal(120, 40)
+        await shown(app, pilot)
+        await pilot.press("b")
+        assert "Both samples are on the screen" in said()
+
+
 async def test_new_steps_are_added_and_a_resumed_run_loses_what_came_after(app: TrainApp) -> None:
     events = recorded(150)
     async with app.run_test(size=(120, 40)) as pilot:
@@ -335,7 +411,7 @@ async def test_a_fork_shows_what_its_parent_had_learned(app: TrainApp, tmp_path:
             if isinstance(event, Started):
                 parent = Parent(run="older", step=200)
                 writer.append(event.model_copy(update={"created": "2026-11-20T15:00:00Z", "parent": parent}))
-            elif not isinstance(event, Step) or event.step > 200:
+            elif event.step > 200 or (event.step == 200 and not isinstance(event, Step)):
                 writer.append(event)
     async with app.run_test(size=(120, 40)) as pilot:
         watched = Opened(writer.run)
@@ -345,6 +421,9 @@ async def test_a_fork_shows_what_its_parent_had_learned(app: TrainApp, tmp_path:
         await until(pilot, lambda: len(app.view.chart.train) == 300)
         app.view.chart.point_at(200)
         await until(pilot, lambda: "forked from older at step 200" in screen_text(app))
+        assert str(app.view.untrained.border_title) == "untrained · step 0 · val 4.250"
+        assert "IyiwHhu" in screen_text(app)
+        assert str(app.view.trained.border_title).startswith("trained · step 300")
         other = Opened(shelf.find("older")[0])
         other.read()
         app.view.follow(other)

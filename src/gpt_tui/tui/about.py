@@ -20,7 +20,8 @@ PANES: dict[tuple[str, str], str] = {
     "tokens the model still hesitates between. Faint is each step's batch, the line its moving average, ◆ the "
     "validation text, which is never learned from. The named lines are what counting tokens, pairs, triples … of the "
     "text alone would reach. A fork's line begins with its parent's.",
-    ("train", "untrained"): "What the model wrote before its first step: every token about as likely as any other.",
+    ("train", "untrained"): "What the model wrote before its first step: every token about as likely as any other. A "
+    "fork has its parent's, or where that is gone its own first.",
     ("train", "trained"): "What the model wrote at its newest evaluation, from the same prompt and seed as untrained.",
     ("train", "configuration"): "What is being trained, on what, and how.",
     ("train", "curves"): "What goes along with the loss: the learning rate, the speed, and the length of the gradient, "
@@ -34,8 +35,8 @@ PANES: dict[tuple[str, str], str] = {
     ("setup", "shapes"): "Every tensor on its way through the model, with its shape (B, T, C) and its weights.",
     ("setup", "architecture"): "The model as a drawing; what the field under the cursor changes stands out.",
     ("setup", "changes"): "What the form has otherwise than its preset, and the command that does the same.",
-    ("samples", "untrained"): "The model before its first step. With c: a text of the validation split, each character "
-    "coloured by how much it surprised the model, in bits.",
+    ("samples", "untrained"): "The model before its first step; a fork has its parent's. With c: a text of the "
+    "validation split, each character coloured by how much it surprised the model, in bits.",
     ("samples", "trained"): "The model at the evaluation under the cursor of time.",
     ("samples", "time"): "Every evaluation of the run, as high as its validation loss; the cursor is what is shown "
     "above, and the chart's crosshair in Train goes along.",

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from textual.timer import Timer
 
     from gpt_tui.core.config import SamplingConfig
-    from gpt_tui.core.speech import Speech
+    from gpt_tui.core.speech import Source, Speech
 
 LISTEN_EVERY = 0.1  # seconds between two looks at what is being said
 LISTEN_SHARE = 10  # and at least this many times what a look costs
@@ -118,9 +118,10 @@ class Asking:
             return f"Checkpoints were kept, but at no evaluation: step {kept}. They can speak in Generate, key 4."
         return ""
 
-    def why_silent(self, step: int) -> str:
-        """Why there is no answer of the model of this step, or none yet."""
-        if step in self.kept:
+    def why_silent(self, place: Place) -> str:
+        """Why there is no answer of the model of this evaluation, or none yet."""
+        step = place.step
+        if self._source(place) is not None:
             return "Asking…"
         around = sorted(self.nearest_kept(step)[:2])
         near = f" The nearest that were: {' and '.join(f'{other:,}' for other in around)}." if around else ""
@@ -143,13 +144,13 @@ class Asking:
         if not self.voices:
             self.voices = (self._make_speech(), self._make_speech())
         sampling = self._sampling(step)
-        self._let_speak(self.voices[0], self._places[0].step, question, sampling)
-        self._let_speak(self.voices[1], step, question, sampling)
+        self._let_speak(self.voices[0], self._places.first, question, sampling)
+        self._let_speak(self.voices[1], self._place_of(step), question, sampling)
 
     def ask_another(self, step: int) -> None:
         """Ask the model of another step the same; what the first one answers stays."""
         if self.question is not None:
-            self._let_speak(self.voices[1], step, self.question, self._sampling(step))
+            self._let_speak(self.voices[1], self._place_of(step), self.question, self._sampling(step))
 
     def drop(self) -> bool:
         """Nothing is asked any more; False where nothing was."""
@@ -171,14 +172,24 @@ class Asking:
             config = None
         return config.sampling if config is not None else SamplingConfig()
 
-    def _let_speak(self, voice: Speech, step: int, question: Question, sampling: SamplingConfig) -> None:
-        """The model of a step answers, where its checkpoint was kept."""
+    def _place_of(self, step: int) -> Place:
+        return self._places[self._places.nearest_to(step)]
+
+    def _source(self, place: Place) -> Source | None:
+        """The checkpoint of an evaluation; None where it was not kept."""
         from gpt_tui.core.speech import Source
 
+        origin = self._places.origin
+        if origin is not None and place is self._places.first:
+            return Source(origin.run.path, place.step) if origin.kept else None
+        return Source(self._path, place.step) if place.step in self.kept and self._path is not None else None
+
+    def _let_speak(self, voice: Speech, place: Place, question: Question, sampling: SamplingConfig) -> None:
+        """The model of an evaluation answers, where its checkpoint was kept."""
         voice.stop()
-        if step not in self.kept or self._path is None:
+        if (source := self._source(place)) is None:
             return
-        voice.say(Source(self._path, step), question.prompt, sampling.model_copy(update={"sample_seed": question.seed}))
+        voice.say(source, question.prompt, sampling.model_copy(update={"sample_seed": question.seed}))
         self._listen_later(LISTEN_EVERY)
 
     # Listening -------------------------------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from gpt_tui.core.config import SamplingConfig
 from gpt_tui.core.errors import GptTuiError
-from gpt_tui.core.runs import Run, Shelf
+from gpt_tui.core.runs import Run, Shelf, origin_of, still_kept_as
 
 
 @dataclass(frozen=True)
@@ -51,6 +51,19 @@ def newest(runs_dir: Path) -> Speaking | None:
     return None
 
 
+def beginning(run: Run) -> Choice | None:
+    """The untrained model of a run, of a fork that of its parent; without that the first that was kept; None for none.
+
+    Raises GptTuiError where the run cannot be read.
+    """
+    record, first = run.record(), min((info.step for info in run.checkpoints()), default=None)
+    if first != 0 and record.parent is not None:
+        origin = origin_of(run.path, record.parent, record.created)
+        if origin is not None and origin.kept:
+            return Choice(origin.run.path, 0, origin.run.name, origin.eval.val_loss)
+    return None if first is None else Choice(run.path, first, run.name)
+
+
 def choices(runs_dir: Path, first: Path | None) -> Iterator[list[Choice]]:
     """The checkpoints of one run after the other, each run's newest at its head; `first` before all others."""
     if first is not None:
@@ -68,7 +81,9 @@ def choices(runs_dir: Path, first: Path | None) -> Iterator[list[Choice]]:
 
 def _of(run: Run) -> list[Choice]:
     known, title = speaking(run), run.shelf_notes().title
+    kept = run.checkpoints()
+    kept_as = still_kept_as([info.reason or "" for info in kept])
     return [
-        Choice(run.path, info.step, run.name, known.losses.get(info.step), info.reason or "", title)
-        for info in reversed(run.checkpoints())
+        Choice(run.path, info.step, run.name, known.losses.get(info.step), why, title)
+        for info, why in zip(reversed(kept), reversed(kept_as), strict=True)
     ]

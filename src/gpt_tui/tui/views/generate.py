@@ -24,7 +24,7 @@ from gpt_tui.core.errors import GptTuiError
 from gpt_tui.tui import figures, keys, panes
 from gpt_tui.tui.pace import Pace
 from gpt_tui.tui.plain import one_line, visible
-from gpt_tui.tui.shelf_checkpoints import Choice, Speaking, newest, speaking
+from gpt_tui.tui.shelf_checkpoints import Choice, Speaking, beginning, newest, speaking
 from gpt_tui.tui.view import Halves, View
 from gpt_tui.tui.views.checkpoint_screen import CheckpointScreen
 from gpt_tui.tui.watched import Own, config_of
@@ -45,6 +45,7 @@ FLAT = 18  # lines below which only the upper border is drawn
 FRAME = 6  # columns of a border beside its title
 SMOOTH = 0.1  # seconds between two drawings, at most, while nothing is trained
 NO_MODEL = "No model has been trained here yet: 2 chooses what to train, and space there starts it."
+NO_CHECKPOINT = "This run has no checkpoint yet that a second voice could speak with."
 NOT_YET = "The run is being made ready; its model can speak as soon as there is one."
 
 
@@ -104,6 +105,15 @@ class GenerateView(View):
             self.asked = asked
             self.error = error
 
+    class Began(Message):
+        """What the run of the first voice began with; None where there is none to speak, and why not."""
+
+        def __init__(self, path: Path, found: Choice | None, why_not: str) -> None:
+            super().__init__()
+            self.path = path
+            self.found = found
+            self.why_not = why_not
+
     def __init__(
         self, *, runs_dir: Path, speech: Callable[[], Speech], ascii: bool = False, id: str | None = None
     ) -> None:
@@ -125,11 +135,13 @@ class GenerateView(View):
         self._watched: Watched | None = None
         self._seen: tuple[object, ...] = ()  # what `follow` saw last
         self._fallback: Speaking | None = None  # the newest run of the shelf, where none is watched
+        self._beginnings: dict[Path, Choice] = {}  # whose model the second voice has, by the run of the first one
         self._losses: dict[Path, Mapping[int, float]] = {}
         self._settled: Path | None = None  # the run whose settings the sampler began with
         self._touched = False  # whether a person changed prompt or sampler
         self._asked = 0
         self._speak_when_known = False
+        self._second_waits = False  # to be told whose model it has, and then to answer
         self._ticking = False
         self._pace = Pace()
 
@@ -251,10 +263,17 @@ class GenerateView(View):
             return None
         return watched.session if watched.snapshot.state in ("TRAINING", "PAUSED") else None
 
+    def _choice_of(self, voice: Voice) -> Choice | None:
+        """What a person chose; for the second voice else what the run of the first one began with, once known."""
+        if voice.choice is not None or voice is self.first:
+            return voice.choice
+        path = self._path_of(self.first)
+        return self._beginnings.get(path) if path is not None else None
+
     def _path_of(self, voice: Voice) -> Path | None:
         """The run whose model the voice has."""
-        if voice.choice is not None:
-            return voice.choice.path
+        if (choice := self._choice_of(voice)) is not None:
+            return choice.path
         if voice is self.second:
             return self._path_of(self.first)
         if self._watched is not None:
@@ -263,8 +282,8 @@ class GenerateView(View):
 
     def _step_of(self, voice: Voice) -> int | None:
         """The checkpoint's; None is the model as it is now, or the newest checkpoint."""
-        if voice.choice is not None:
-            return voice.choice.step
+        if (choice := self._choice_of(voice)) is not None:
+            return choice.step
         return 0 if voice is self.second else None
 
     def _source_of(self, voice: Voice) -> Source | None:
@@ -332,14 +351,17 @@ class GenerateView(View):
 
     def _choose(self, voice: Voice, choice: Choice) -> None:
         voice.choice = choice
-        if choice.loss is not None and choice.step is not None:
-            known = self._losses.get(choice.path, {})
-            self._losses[choice.path] = {**known, choice.step: choice.loss}
+        self._know_loss(choice)
         if voice is self.first:
             self._speak_when_known = True
             self._look_up(choice.path)
         else:
-            self._speak_as_before(voice)
+            self._let_answer(voice)
+
+    def _know_loss(self, choice: Choice) -> None:
+        if choice.loss is not None and choice.step is not None:
+            known = self._losses.get(choice.path, {})
+            self._losses[choice.path] = {**known, choice.step: choice.loss}
 
     def action_side_by_side(self) -> None:
         panes.maximise(self, None)
@@ -349,7 +371,9 @@ class GenerateView(View):
         self.toggle_class("-pair")
         self.call_after_refresh(self._settle_layout)
         if self.paired and self.first.drawn is not None:
-            self._speak_as_before(self.second)
+            self._let_answer(self.second)
+        elif self.paired and self._choice_of(self.second) is None and (path := self._path_of(self.first)) is not None:
+            self._find_beginning(path)
 
     # Speaking --------------------------------------------------------------------------------------------------------
 
@@ -360,6 +384,7 @@ class GenerateView(View):
             self._speak()
 
     def _stop(self) -> None:
+        self._second_waits = False
         for voice in self.voices:
             voice.stop()
         self._draw()
@@ -367,18 +392,45 @@ class GenerateView(View):
     def _speak(self) -> None:
         """Let every voice answer the prompt."""
         for voice in self.voices:
-            source = self._source_of(voice)
-            if source is None:
+            if not self._let_answer(voice):
                 self.notify(NOT_YET if self._watched is not None else NO_MODEL, markup=False)
                 return
-            voice.say(source, self.prompt.prompt, self.sampler.sampling)
-        self._keep_drawing()
 
-    def _speak_as_before(self, voice: Voice) -> None:
-        """Let one voice answer what is on the screen already."""
-        if (source := self._source_of(voice)) is not None:
+    def _let_answer(self, voice: Voice) -> bool:
+        """Let one voice answer the prompt, once it is known whose model it has; False where there is none."""
+        if (source := self._source_of(voice)) is None:
+            return False
+        self._second_waits = voice is self.second and self._choice_of(voice) is None
+        if self._second_waits:
+            self._find_beginning(source.path)
+        else:
             voice.say(source, self.prompt.prompt, self.sampler.sampling)
             self._keep_drawing()
+        return True
+
+    def _find_beginning(self, path: Path) -> None:
+        """Look beside the screen for what a run began with."""
+        threading.Thread(target=self._read_beginning, args=(path,), name="generate-beginning", daemon=True).start()
+
+    def _read_beginning(self, path: Path) -> None:
+        from gpt_tui.core.runs import Run
+
+        try:
+            found = beginning(Run.open(path))
+        except GptTuiError as error:
+            self.post_message(self.Began(path, None, str(error)))
+        else:
+            self.post_message(self.Began(path, found, NO_CHECKPOINT))
+
+    def on_generate_view_began(self, message: Began) -> None:
+        if message.found is None:
+            self.notify(one_line(message.why_not), markup=False)
+            return
+        self._beginnings[message.path] = message.found
+        self._know_loss(message.found)
+        if self._second_waits and self.paired:
+            self._let_answer(self.second)
+        self._draw()
 
     def _keep_drawing(self) -> None:
         if not self._ticking:
@@ -493,17 +545,23 @@ class GenerateView(View):
             path, step = voice.source.path, utterance.step if utterance.step is not None else voice.source.step
             live = "live, " if voice.source.session is not None else ""
             if step is not None:
-                who = f"{live or ('untrained, ' if step == 0 else '')}step {step:,}"
+                who = f"{live or self._named(voice, step)}step {step:,}"
             elif live:
                 who = "the model now"
         elif step is not None:
-            who = f"{'untrained, ' if step == 0 else ''}step {step:,}"
+            who = f"{self._named(voice, step)}step {step:,}"
         elif session is not None and path == watched:
             step = session.snapshot.step
             who = f"the model now, step {step:,}"
         loss = self._losses.get(path, {}).get(step) if step is not None else None
         parts = [who] if loss is None else [who, f"val {figures.loss(loss)}"]
         return parts if path == watched else [*parts, one_line(path.name)]
+
+    def _named(self, voice: Voice, step: int) -> str:
+        """What stands before the step of a checkpoint, where it has a name."""
+        if step == 0:
+            return "untrained, "
+        return "first, " if voice is self.second and voice.choice is None else ""
 
     def _draw_alternatives(self) -> None:
         if not self.is_attached:

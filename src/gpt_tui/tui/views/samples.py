@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar, Literal
 
-from textual import on
+from textual import on, work
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Horizontal
@@ -23,8 +23,10 @@ from textual.theme import Theme
 from textual.widget import Widget
 from textual.widgets import Input
 
+from gpt_tui.core.runs import origin_of
 from gpt_tui.tui import keys, panes, wishes
 from gpt_tui.tui.asking import Asking, Question
+from gpt_tui.tui.in_thread import in_thread
 from gpt_tui.tui.places import Place, Places
 from gpt_tui.tui.plain import LINE_END, one_line
 from gpt_tui.tui.view import Halves, View
@@ -36,8 +38,10 @@ from gpt_tui.tui.widgets.tinted_pane import TintedPane
 from gpt_tui.tui.widgets.two_texts import TwoTexts
 
 if TYPE_CHECKING:
-    from gpt_tui.core.events import Sample
-    from gpt_tui.core.runs import History
+    from pathlib import Path
+
+    from gpt_tui.core.events import Parent, Sample, Started
+    from gpt_tui.core.runs import History, Origin
     from gpt_tui.core.speech import Speech
     from gpt_tui.tui.keys import Action
     from gpt_tui.tui.watched import Watched
@@ -75,6 +79,8 @@ class SamplesView(View):
         self._history: History | None = None
         self._drawn: tuple[object, ...] = ()
         self._places = Places()
+        self._started: Started | None = None  # of the run whose origin was looked for
+        self._origin: Origin | None = None
         self._step: int | None = None  # the evaluation under the cursor; None follows the newest
         self._colouring: Colouring = "none"
         self._followed = False  # whether the cursor followed the newest when the question was asked
@@ -124,16 +130,36 @@ class SamplesView(View):
             if history is not self._history and self._history is not None:
                 self._forget()
             self._history, self._drawn = history, state
-            self._places = Places(history, ended)
-            self.asking.follow(self._places, path)
-            self._draw()
+            self._look_back(path)
+            self._take(Places(history, ended, self._origin), path)
         self.asking.look_up()
+
+    def _take(self, places: Places, path: Path | None) -> None:
+        self._places = places
+        self.asking.follow(places, path)
+        self._draw()
+
+    def _look_back(self, path: Path | None) -> None:
+        """Of a fork: have it read what the untrained model that it comes from wrote."""
+        started = self._history.started if self._history is not None else None
+        if path is None or started is self._started:
+            return
+        self._started, self._origin = started, None
+        if started is not None and started.parent is not None and started.parent.step > 0:
+            self._read_origin(path, started, started.parent)
+
+    @work(exclusive=True, group="origin")
+    async def _read_origin(self, path: Path, started: Started, parent: Parent) -> None:
+        origin = await in_thread(lambda: origin_of(path, parent, started.created))
+        if started is self._started and origin is not None:
+            self._origin = origin
+            self._take(Places(self._history, self._places.ended, origin), path)
 
     def _forget(self) -> None:
         """Another run: nothing that was chosen in the one before holds for it."""
         self._close_field()
         self.asking.forget()
-        self._step = None
+        self._step = self._started = self._origin = None
 
     def on_samples_view_found(self, message: Found) -> None:
         self.asking.disk = message.steps
@@ -142,7 +168,7 @@ class SamplesView(View):
     @property
     def _at(self) -> int:
         """Which evaluation is under the cursor."""
-        return self._places.newest if self._step is None else self._places.nearest_to(self._step)
+        return self._places.newest_written if self._step is None else self._places.nearest_to(self._step)
 
     # Through time ----------------------------------------------------------------------------------------------------
 
@@ -151,12 +177,12 @@ class SamplesView(View):
         if not self._places:
             self._step = step
             return
-        self._go(self._places.newest if step is None else self._places.nearest_to(step), tell=False)
+        self._go(self._places.newest_written if step is None else self._places.nearest_to(step), tell=False)
 
     def _go(self, at: int, tell: bool = True) -> None:
         before = self._at
         at = min(max(at, 0), self._places.newest)
-        newest, step = at == self._places.newest, self._places[at].step
+        newest, step = at == self._places.newest_written, self._places[at].step
         self._step = None if newest and self.asking.question is None else step
         if at != before and self.asking.question is not None:
             self._followed = newest
@@ -177,7 +203,7 @@ class SamplesView(View):
 
     def action_scrub_last(self) -> None:
         if self._has_places():
-            self._go(self._places.newest)
+            self._go(self._places.newest_written)
 
     def on_time_strip_chosen(self, message: TimeStrip.Chosen) -> None:
         self._go(message.at)
@@ -349,7 +375,7 @@ class SamplesView(View):
             self.texts.show_surprise(places, at)
         else:
             self.texts.show_difference(places, at)
-        told = self._telling(places[0], places[at])
+        told = self._telling(places.first, places[at])
         room = self._line.size.width
         self._line.show(next((content for content in told if content.cell_length <= room or not room), told[-1]))
         self._draw_time()

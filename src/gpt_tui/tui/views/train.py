@@ -18,7 +18,7 @@ from textual.containers import Container, Vertical
 from textual.content import Content
 from textual.widget import Widget
 
-from gpt_tui.core.runs import History, past_of
+from gpt_tui.core.runs import History, origin_of, past_of, still_kept_as
 from gpt_tui.tui import figures, keys, panes
 from gpt_tui.tui.in_thread import in_thread
 from gpt_tui.tui.keys import Action
@@ -42,8 +42,9 @@ from gpt_tui.tui.wishes import ForkHere
 
 if TYPE_CHECKING:
     from gpt_tui.core.config import DatasetFacts, RunConfig
-    from gpt_tui.core.events import Started
+    from gpt_tui.core.events import Parent, Started
     from gpt_tui.core.presets import Preset
+    from gpt_tui.core.runs import Origin
     from gpt_tui.core.session import Snapshot
 
 NEWEST_CHECKPOINTS = 12
@@ -76,6 +77,7 @@ class TrainView(ChartKeys, View):
         self._meter = Meter()
         self._history: History | None = None
         self._started: Started | None = None  # of the run whose past was looked for
+        self._origin: Origin | None = None  # the untrained model that it comes from, of a fork
         self._revision = -1
         self._chosen = False  # whether a person chose which of the two samples to see
 
@@ -153,16 +155,18 @@ class TrainView(ChartKeys, View):
         started, path = watched.history.started, watched.path
         if started is None or path is None or started == self._started:
             return
-        self._started = started
+        self._started, self._origin = started, None
         self.chart.show_past(None)
         if started.parent is not None:
-            self._read_past(path.parent, started)
+            self._read_past(path, started, started.parent)
 
     @work(exclusive=True, group="past")
-    async def _read_past(self, runs_dir: Path, started: Started) -> None:
-        parent = started.parent
-        assert parent is not None
-        past = await in_thread(lambda: past_of(runs_dir, parent, started.created))
+    async def _read_past(self, path: Path, started: Started, parent: Parent) -> None:
+        origin = await in_thread(lambda: origin_of(path, parent, started.created))
+        if started == self._started and self._history is not None:
+            self._origin = origin
+            self._show_samples(self._history)
+        past = await in_thread(lambda: past_of(path, parent, started.created))
         if started == self._started:
             self.chart.show_past(past)
 
@@ -179,11 +183,15 @@ class TrainView(ChartKeys, View):
 
     def _show_samples(self, history: History) -> None:
         losses = {e.step: e.val_loss for e in history.evals}
-        first = next((s for s in history.samples if s.step == 0), None)
-        last = next((s for s in reversed(history.samples) if s.step > 0), None)
+        origin = self._origin if history.started == self._started else None
+        first = next(iter(history.samples), None)
+        if origin is not None and origin.sample is not None:
+            first, losses[0] = origin.sample, origin.eval.val_loss
+        name = "first" if first is not None and first.step else "untrained"
+        last = next((s for s in reversed(history.samples) if first is None or s.step > first.step), None)
         one = self.one_sample
-        self.untrained.show(first, losses.get(0), "b: trained" if one else "")
-        self.trained.show(last, losses.get(last.step) if last else None, "b: untrained" if one else "")
+        self.untrained.show(first, losses.get(first.step) if first else None, "b: trained" if one else "", name)
+        self.trained.show(last, losses.get(last.step) if last else None, f"b: {name}" if one else "")
         if not self._chosen:
             self.set_class(last is None and first is not None, "-untrained")
 
@@ -262,12 +270,20 @@ class TrainView(ChartKeys, View):
 
     def action_before_after(self) -> None:
         if not self.one_sample:
-            self.notify("Both samples are on the screen: b is for narrow terminals.", markup=False)
+            self.notify(self._why_not_one(), markup=False)
             return
         had_focus = self.untrained.has_focus or self.trained.has_focus
         self._show_one(untrained=not self.has_class("-untrained"))
         if had_focus:
             (self.untrained if self.has_class("-untrained") else self.trained).focus()
+
+    def _why_not_one(self) -> str:
+        """Why there are no two samples to change between."""
+        if self.has_class("-before"):
+            return "There is no sample yet."
+        if panes.maximised(self):
+            return "One pane has the whole view; esc gives the others their places back."
+        return "Both samples are on the screen: b is for narrow terminals."
 
     def action_filter(self) -> None:
         self.go_to(self.log_pane)
@@ -276,11 +292,11 @@ class TrainView(ChartKeys, View):
 
 def _checkpoints(history: History) -> Content:
     losses = {e.step: e.val_loss for e in history.evals}
+    kept_as = still_kept_as([c.reason for c in history.checkpoints])
+    newest = list(zip(history.checkpoints, kept_as, strict=True))[-NEWEST_CHECKPOINTS:]
     lines = [
-        Content.assemble(
-            f"{c.step:>7}  ", (f"{figures.loss(losses.get(c.step)):<6} ", "$text-muted"), visible(c.reason)
-        )
-        for c in reversed(history.checkpoints[-NEWEST_CHECKPOINTS:])
+        Content.assemble(f"{c.step:>7}  ", (f"{figures.loss(losses.get(c.step)):<6} ", "$text-muted"), visible(why))
+        for c, why in reversed(newest)
     ]
     if not lines:
         return Content.styled("none yet", "$text-muted")

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from gpt_tui.tui.widgets.plot import Plot
+from collections.abc import Callable
+
+from gpt_tui.tui import panes
+from gpt_tui.tui.widgets.plot import NOTHING, Plot
 
 
 class ChartKeys:
@@ -11,25 +14,35 @@ class ChartKeys:
     chart: Plot
 
     def action_smoothing(self) -> None:
-        self.chart.toggle_smoothing()
+        self._change(self.chart.toggle_smoothing)
 
     def action_log_y(self) -> None:
-        self.chart.toggle_log_y()
+        self._change(self.chart.toggle_log_y)
 
     def action_log_x(self) -> None:
-        self.chart.toggle_log_x()
+        self._change(self.chart.toggle_log_x)
 
     def action_units(self) -> None:
-        self.chart.cycle_unit()
+        self._change(self.chart.cycle_unit)
 
     def action_zoom_in(self) -> None:
-        self.chart.zoom_in()
+        self._change(self.chart.zoom_in)
 
     def action_zoom_out(self) -> None:
-        self.chart.zoom_out()
+        self._change(self.chart.zoom_out)
 
     def action_whole(self) -> None:
-        self.chart.whole()
+        self._change(self.chart.whole)
+
+    def _change(self, change: Callable[[], object]) -> None:
+        """Change the view of the chart, seen or told; where nothing is drawn there is none to change."""
+        if not self.chart.has_points():
+            self.chart.say(NOTHING)
+            return
+        before = self.chart.description()
+        change()
+        if self.chart.description() != before and not panes.has_place(self.chart):
+            self.chart.say(f"{self.chart.label}: {self.chart.description()}")
 
     def action_crosshair(self) -> None:
         self.chart.focus()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
+from itertools import groupby
 from typing import TYPE_CHECKING
 
 from textual import on
@@ -18,6 +20,7 @@ from gpt_tui.tui.widgets.pane import Pane
 if TYPE_CHECKING:
     from gpt_tui.core.runs import LogLine
 
+NEWEST = 12  # lines of which some may fit on one
 KEPT = 400  # lines drawn; the log on the disk has them all
 _STYLES = {"error": "$text-error", "warning": "$text-warning"}
 
@@ -27,6 +30,19 @@ def written(line: LogLine) -> Content:
     return Content.assemble(
         (f"{figures.duration(line.time):>7}  ", "$text-muted"), (one_line(line.text), _STYLES.get(line.level, ""))
     )
+
+
+def in_few(lines: Sequence[LogLine]) -> list[LogLine]:
+    """With the rungs of the ladder that one evaluation passed told in one line, by the value of the last of them."""
+    few: list[LogLine] = []
+    for (_, milestones), group in groupby(lines, key=lambda line: (line.step, bool(line.rung))):
+        told = list(group)
+        if milestones and len(told) > 1:
+            last, rungs = told[-1], [line.rung for line in told]
+            names = f"{', '.join(rungs[:-1])} and {rungs[-1]} lines"
+            told = [replace(last, text=last.text.replace(f"{last.rung} line", names, 1))]
+        few += told
+    return few
 
 
 class LogPane(Pane):
@@ -79,7 +95,7 @@ class LogPane(Pane):
         if state == self._drawn:
             return
         self._drawn = state
-        found = [line for line in lines if self._words.lower() in line.text.lower()][-KEPT:]
+        found = [line for line in in_few(lines) if self._words.lower() in line.text.lower()][-KEPT:]
         empty = "nothing has happened yet" if not self._words else f"no line has “{self._words}”"
         self.set_text(Content("\n").join(map(written, found)) if found else Content.styled(empty, "$text-muted"))
         self._follow()
@@ -136,17 +152,17 @@ class LogLineStrip(Line):
         self._lines: Sequence[LogLine] = ()
 
     def show_lines(self, lines: Sequence[LogLine]) -> None:
-        self._lines = lines
+        self._lines = in_few(lines[-NEWEST:])
         self.show(self._fitting(self.size.width))
 
     def on_resize(self) -> None:
-        self.show_lines(self._lines)
+        self.show(self._fitting(self.size.width))
 
     def _fitting(self, width: int) -> Content:
         if not self._lines:
             return Content("")
         shown = self._short(self._lines[-1])
-        for line in reversed(self._lines[-8:-1]):
+        for line in reversed(self._lines[:-1]):
             longer = self._short(line) + Content.styled(" · ", "$text-muted") + shown
             if longer.cell_length > width:
                 break

@@ -124,6 +124,21 @@ def end_of(history: History, unit: Unit) -> float | None:
     return tokens * (flops_per_token(history) if unit == "FLOPs" else 1.0)
 
 
+def _moved(x: float, before: NDArray[np.float64], after: NDArray[np.float64]) -> float:
+    """Where a place on a line's x axis lies now that its points, `before`, lie at `after`.
+
+    The newest points of both are the same ones; of a fork by the clock those of its past are missing. What lies ahead
+    of the first or behind the last is as far from it in proportion.
+    """
+    shared = min(len(before), len(after))
+    before, after = before[len(before) - shared :], after[len(after) - shared :]
+    if x < before[0]:
+        return float(after[0] * x / before[0])
+    if x > before[-1]:
+        return float(after[-1] * x / before[-1]) if before[-1] > 0 else float(after[-1])
+    return float(np.interp(x, before, after))
+
+
 class Plot(Chart):
     """What every chart of runs has: keys, a title that says what the view is, and the next unit of x.
 
@@ -179,9 +194,23 @@ class Plot(Chart):
             units.remove("FLOPs")
             if self.unit == units[-1]:
                 said = "A table that is only looked up takes no floating-point operations: x counts steps again."
-                self._say(said)
-        self.set_x_unit(units[(units.index(self.unit) + 1) % len(units)])
-        self.feed_anew()
+                self.say(said)
+        self._count_in(units[(units.index(self.unit) + 1) % len(units)])
+
+    def _count_in(self, unit: Unit) -> None:
+        """Count x in another unit; crosshair and window stay at their steps."""
+        walked, crosshair, window, under_pointer = self._walked(), self._pinned, self.window, self._hovered
+        before = walked.x.copy() if walked is not None else np.empty(0)
+        with self.prevent(Chart.CrosshairMoved):  # it stays where it is
+            self.set_x_unit(unit)
+            self.feed_anew()
+            if walked is not None and len(walked):
+                self.set_crosshair(None if crosshair is None else _moved(crosshair, before, walked.x))
+                if window is not None:
+                    low, high = (_moved(x, before, walked.x) for x in window)
+                    self._set_window((low, high) if high > low else None)
+        if under_pointer is not None:
+            self.post_message(Chart.CrosshairMoved(self, self.crosshair))
 
     def on_chart_view_changed(self) -> None:
         self.draw_title()
@@ -189,7 +218,7 @@ class Plot(Chart):
     def draw_title(self) -> None:
         self.border_title = Content.assemble((self.title(), ""), (f" · {self.description()}", "$text-muted not bold"))
 
-    def _say(self, text: str) -> None:
+    def say(self, text: str) -> None:
         self.app.clear_notifications()
         self.app.notify(text, markup=False, timeout=5)
 
@@ -206,7 +235,7 @@ class Plot(Chart):
         before = self.window
         super().zoom_in()
         if self.window == before:
-            self._say("No closer: only a few points are in view." if self._has_points() else NOTHING)
+            self.say("No closer: only a few points are in view." if self.has_points() else NOTHING)
 
     def zoom_out(self) -> None:
         if self._is_zoomed():
@@ -217,18 +246,18 @@ class Plot(Chart):
             super().whole()
 
     def toggle_crosshair(self) -> None:
-        if self.crosshair is None and not self._has_points():
-            self._say(NOTHING)
+        if self.crosshair is None and not self.has_points():
+            self.say(NOTHING)
         else:
             super().toggle_crosshair()
 
-    def _has_points(self) -> bool:
+    def has_points(self) -> bool:
         return any(map(len, self.series))
 
     def _is_zoomed(self) -> bool:
         """Whether less than the whole run is in view; where not, that is said."""
         if self.window is None:
-            self._say(WHOLE if self._has_points() else NOTHING)
+            self.say(WHOLE if self.has_points() else NOTHING)
         return self.window is not None
 
     def action_zoom(self, way: int) -> None:

@@ -13,14 +13,14 @@ FRAME = 6  # columns of the border beside its title
 
 
 class SamplePane(Pane):
-    def show(self, sample: Sample | None, val_loss: float | None, note: str = "") -> None:
-        """sample: None says that there is none yet. val_loss: of the same step."""
+    def show(self, sample: Sample | None, val_loss: float | None, note: str = "", name: str = "") -> None:
+        """sample: None says that there is none yet. val_loss: of the same step. name: other than the pane's label."""
         if sample is None:
             self.set_title(self.label, note)
             self.set_text(Content.styled("no sample yet", "$text-muted"))
             return
         loss = "" if val_loss is None else f" · val {figures.loss(val_loss)}"
-        title = f"{self.label} · step {sample.step}"
+        title = f"{name or self.label} · step {sample.step}"
         room = self.size.width - FRAME
         self.set_title(title + loss if len(title + loss) <= room or room <= 0 else title, note)
         prompt, text = visible(sample.prompt), visible(sample.text)

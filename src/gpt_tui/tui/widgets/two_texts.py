@@ -26,8 +26,6 @@ if TYPE_CHECKING:
     from gpt_tui.tui.asking import Asking
     from gpt_tui.tui.places import Place, Places
 
-UNRECORDED = "Surprise was not recorded at this evaluation."
-
 
 class TwoTexts(Container):
     """untrained: the pane of the first evaluation. trained: that of the one at the cursor, `at` in each method."""
@@ -77,10 +75,8 @@ class TwoTexts(Container):
             pane.title(*_headings(places, place, _loss(place)))
             if place.sample is not None:
                 pane.show_text(place.sample.prompt, place.sample.text)
-            elif place is places[-1] and not places.ended:
-                pane.show_words("The model is writing.")
             else:
-                pane.show_words("Nothing was written at this evaluation: it was cut short.")
+                pane.show_words(places.why_unwritten(place))
 
     def show_surprise(self, places: Places, at: int) -> None:
         """The passage, each character in the colour of its bits."""
@@ -88,7 +84,7 @@ class TwoTexts(Container):
             bits = _bits(places, place)
             if bits is None:
                 pane.title(*_headings(places, place, _loss(place)))
-                pane.show_words(UNRECORDED)
+                pane.show_words(_unrecorded(places, place))
                 continue
             pane.title(*_headings(places, place, facts.in_bits(facts.mean(bits)), _loss(place)))
             characters = list(zip(places.passage, bits, strict=True))
@@ -97,13 +93,14 @@ class TwoTexts(Container):
 
     def show_difference(self, places: Places, at: int) -> None:
         """The passage, each character in the colour of what was learned of it, and beside it what that adds up to."""
-        first, here, passage = places[0], places[at], places.passage
+        first, here, passage = places.first, places[at], places.passage
         before, now = _bits(places, first), _bits(places, here)
         self.untrained.title(f"learned since step {first.step:,} · bits of each character", "learned")
         self.trained.title(*_headings(places, here, _loss(here)))
         if before is None or now is None:
+            missing = first if before is None else here
             for pane in (self.untrained, self.trained):
-                pane.show_words(UNRECORDED)
+                pane.show_words(_unrecorded(places, missing))
             return
         learned = [a - b for a, b in zip(before, now, strict=True)]
         characters = list(zip(passage, learned, strict=True))
@@ -114,7 +111,7 @@ class TwoTexts(Container):
         )
 
     def _each(self, places: Places, at: int) -> tuple[tuple[TintedPane, Place], tuple[TintedPane, Place]]:
-        return (self.untrained, places[0]), (self.trained, places[at])
+        return (self.untrained, places.first), (self.trained, places[at])
 
     # What is answered ------------------------------------------------------------------------------------------------
 
@@ -124,7 +121,7 @@ class TwoTexts(Container):
             said = voice.utterance
             pane.title(*_headings(places, place, *_pace(said), _loss(place)))
             if said.state in ("silent", "stopped") or said.step != place.step:
-                pane.show_words(asking.why_silent(place.step))
+                pane.show_words(asking.why_silent(place))
             elif said.state == "failed":
                 pane.show_words(said.error, "$text-error")
             elif not said.tokens:
@@ -140,11 +137,17 @@ class TwoTexts(Container):
 
 def _headings(places: Places, place: Place, *more: str) -> list[str]:
     """Titles for a pane, the fullest first. more: what follows the step, the most needed first."""
-    first = place is places[0]
+    first = place is places.first
     name = "untrained" if place.step == 0 else "first" if first else "trained"
     step = f"{name} · step {place.step:,}"
-    whole = step if first else f"{step} of {places.end:,}"
+    whole = step if first else f"{step} of {places.planned:,}"
     return [" · ".join([begin, *more[:count]]) for count in range(len(more), -1, -1) for begin in (whole, step)]
+
+
+def _unrecorded(places: Places, place: Place) -> str:
+    """Why there is no surprise of an evaluation: it is recorded after the sample."""
+    unwritten = f" {places.why_unwritten(place)}" if place.sample is None else ""
+    return f"No surprise was recorded at step {place.step:,}.{unwritten}"
 
 
 def _loss(place: Place) -> str:

@@ -96,6 +96,7 @@ class _View:
     box: Box
     ticks: tuple[tuple[float, str], ...]
     reference_labels: tuple[str, ...]  # one for each reference, cut to the room beside the plot; empty without room
+    valued: bool  # whether these say their values
     legend: tuple[tuple[str, str, str], ...]  # (glyph, name, role)
     legend_row: int | None
 
@@ -105,7 +106,7 @@ class _View:
         if y_scale is None:
             return None
         axis_rows = 1 if plan.height >= 4 and plan.width >= 12 else 0
-        labels, beside = _reference_labels(plan)
+        labels, beside, valued = _reference_labels(plan)
         legend = tuple((glyph(s), visible(s.name), s.role) for s in plan.series if len(s) and s.legend and s.name)
         legend_row, own_row = _legend_row(plan, legend, beside, axis_rows)
         height = plan.height - axis_rows - own_row
@@ -123,6 +124,7 @@ class _View:
             Box(gutter, 0, plan.width - gutter - beside, height),
             ticks,
             labels,
+            valued,
             legend if legend_row is not None else (),
             legend_row,
         )
@@ -154,18 +156,18 @@ def _y_extent(plan: Plan, x_scale: Scale) -> tuple[float, float] | None:
     return limits.robust_extent(lows, highs, limits.alike(keep))
 
 
-def _reference_labels(plan: Plan) -> tuple[tuple[str, ...], int]:
-    """Labels for the reference lines and the columns that they take at the right: with values where there is room."""
+def _reference_labels(plan: Plan) -> tuple[tuple[str, ...], int, bool]:
+    """Labels for the reference lines, the columns that they take at the right, and whether these say their values."""
     if not plan.references or plan.width < 44 or plan.height < 5:
-        return (), 0
+        return (), 0, False
     names = [visible(r.label) for r in plan.references]
     valued = [f"{name} {r.y:.2f}" for name, r in zip(names, plan.references, strict=True)]
     for labels, share in ((valued, 1 / 7), (names, 2 / 7)):
         widest = max(cell_width(text) for text in labels)
         if widest + 1 <= plan.width * share:
-            return tuple(labels), widest + 1
+            return tuple(labels), widest + 1, labels is valued
     room = plan.width // 6
-    return tuple(fitted(name, room - 1) for name in names), room
+    return tuple(fitted(name, room - 1) for name in names), room, False
 
 
 def _legend_row(
@@ -414,21 +416,21 @@ class _Drawing:
         return start
 
     def _reference_labels(self) -> None:
-        """Names beside their lines, the one nearest to the data first; a later one moves by a row, or is left out."""
-        box, labels = self.view.box, self.view.reference_labels
-        if not labels:
-            return
+        """Names beside their lines. Of those that share a row the one nearest to the data stays; another moves by a row
+        where it says its value, and else is left out: there it would be read as the name of what that row is."""
+        box, labels, references = self.view.box, self.view.reference_labels, self.plan.references
         level = self._level()
-        order = sorted(range(len(labels)), key=lambda i: abs(self._height(self.plan.references[i].y) - level))
-        placed: dict[int, float] = {}
+        own = {i: row for i in range(len(labels)) if (row := self._row(references[i].y)) is not None}
+        order = sorted(own, key=lambda i: abs(self._height(references[i].y) - level))
+        placed: dict[int, int] = {}
         for i in order:
-            y = self.plan.references[i].y
-            row = self._row(y)
-            if row is not None and row in placed:
-                row += 1 if y < placed[row] else -1
-            if row is None or row in placed or not 0 <= row < box.height:
-                continue
-            placed[row] = y
+            placed.setdefault(own[i], i)
+        for i in order if self.view.valued else ():
+            first = placed[own[i]]
+            row = own[i] + (1 if references[i].y < references[first].y else -1)
+            if first != i and row not in placed and 0 <= row < box.height:
+                placed[row] = i
+        for row, i in placed.items():
             self.grid.put(box.left + box.width + 1, box.top + row, labels[i], "reference-label")
 
     def _height(self, y: float) -> float:
