@@ -12,10 +12,11 @@ from rich.segment import Segment
 from rich.style import Style
 from textual.color import Color
 
-from gpt_tui.core.config import build
+from gpt_tui.core.config import Layer, build, resolve
 from gpt_tui.core.presets import find_preset
 from gpt_tui.core.session import LAST_EVALUATION, Snapshot
 from gpt_tui.tui import commands, figures, preferences
+from gpt_tui.tui.form import Form
 from gpt_tui.tui.naming import preset_name
 from gpt_tui.tui.pace import FASTEST, OVER_SSH, SLOWEST, Pace
 from gpt_tui.tui.plain import one_line, visible
@@ -133,16 +134,19 @@ def test_broken_preferences_are_the_defaults(tmp_path: Path, content: str) -> No
     assert preferences.load(tmp_path) == Preferences()
 
 
-def test_the_palette_takes_a_live_field_and_refuses_the_others_in_words() -> None:
+def test_the_palette_changes_the_run_or_the_form_and_refuses_in_words() -> None:
     edited: list[tuple[str, object]] = []
+    in_form: list[tuple[str, object]] = []
     said: list[str] = []
+    form = Form(resolve([Layer("flag", {"n_embd": 64})]))
 
     def offers(typed: str, running: bool = True) -> list[commands.Command]:
         return commands.of_field(
             typed,
             build({}) if running else None,
+            form,
             edit=lambda name, value: edited.append((name, value)),
-            show=said.append,
+            set_in_form=lambda name, value: in_form.append((name, value)),
             say=said.append,
         )
 
@@ -150,25 +154,36 @@ def test_the_palette_takes_a_live_field_and_refuses_the_others_in_words() -> Non
     assert offer.label == "learning_rate 0.004 → 0.001"
     offer.do()
     assert edited == [("learning_rate", 0.001)]
-    (offer,) = offers("n_layer 9")
-    assert offer.label == "n_layer cannot be 9"
+    (offer,) = offers("n_embd 96")
+    assert offer.label == "n_embd 64 → 96"
+    assert "needs a new run" in offer.help
+    assert "N starts" in offer.help
     offer.do()
-    assert "needs a new run" in said[0]
-    (offer,) = offers("learning_rate 0.001", running=False)
+    assert in_form == [("n_embd", 96)]
+    (offer,) = offers("grad_clip off", running=False)
     offer.do()
-    assert said[1] == "learning_rate"
+    assert in_form[1] == ("grad_clip", "off")
+    for running in (True, False):
+        (offer,) = offers("learning_rate -1", running)
+        assert offer.label == "learning_rate cannot be -1"
+        offer.do()
+        assert said.pop().startswith("learning_rate cannot be -1: must be")
+    assert len(edited) == 1
     assert [offer.label for offer in offers("learning rate 0.001")] == ["learning_rate 0.004 → 0.001"]
-    assert [offer.label for offer in offers("prompt O ROMEO: =")] == ["prompt  → O ROMEO: ="]
+    assert [offer.label for offer in offers("prompt O ROMEO: =")] == ["prompt empty → O ROMEO: ="]
     assert offers("density") == offers("learning") == offers("learning_rate") == []
 
 
 def test_the_palette_finds_a_field_by_a_part_of_its_name() -> None:
     shown: list[str] = []
-    found = [command for command in commands.of_fields(build({}), shown.append) if command.matches(["lear", "rate"])]
+    form = Form(resolve([]))
+    found = [c for c in commands.of_fields(build({}), form, shown.append) if c.matches(["lear", "rate"])]
     assert [command.label for command in found][:1] == ["learning_rate"]
     assert found[0].help.startswith("0.004 now; type the new value after it.")
     found[0].do()
     assert shown == ["learning_rate"]
+    help_of = {command.label: command.help for command in commands.of_fields(None, form, shown.append)}
+    assert help_of["prompt"].startswith("empty in Setup; type the new value after it.")
 
 
 def test_a_run_is_called_after_its_preset_and_whether_it_is_that_still() -> None:

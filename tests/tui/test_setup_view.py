@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import shlex
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -21,6 +22,7 @@ from gpt_tui.core.presets import PRESETS
 from gpt_tui.core.runs import History
 from gpt_tui.core.session import Snapshot
 from gpt_tui.tui.views.dataset_screen import DatasetScreen
+from gpt_tui.tui.widgets import field_help
 from gpt_tui.tui.widgets.field_help import height_of
 
 LAYERS, STEPS = RunConfig().model.n_layer, RunConfig().training.max_iters
@@ -63,8 +65,46 @@ class TestReading:
                         content = setup.beside.help_of(name)
                         assert height_of(content, room.width) <= room.height, (size, preset, name)
                         words = " ".join(content.plain.split())
-                        for told in (spec.help, spec.why, spec.start.split()[0], spec.flag, idle.get(name, "")):
+                        why = spec.why if size[1] > 16 else ""
+                        for told in (spec.help, why, spec.start.split()[0], spec.flag, idle.get(name, "")):
                             assert " ".join(told.split()) in words
+
+    async def test_where_there_are_rows_enough_every_explanation_is_the_same_list(self, tmp_path: Path) -> None:
+        async with opened((120, 40), own_text(tmp_path)) as (app, pilot):
+            await until(pilot, lambda: app.setup.facts is not None)
+            for name in FIELDS:
+                await go(pilot, app, name)
+                told = app.setup.beside.help_of(name).plain.splitlines()
+                places = [next(at for at, line in enumerate(told) if line.startswith(w)) for w in ("now ", "changes ")]
+                assert places == sorted(places), name
+
+    async def test_in_a_small_window_the_fields_have_half_of_the_height(self) -> None:
+        async with opened((60, 16)) as (app, pilot):
+            await go(pilot, app, "n_layer")
+            assert app.setup.pane.region.height >= 8
+            assert "parameters · " in app.lines[-2]
+            assert " in all" in app.lines[-2]
+
+    async def test_what_has_taken_the_place_of_the_cost_says_the_most_telling_of_it(self) -> None:
+        async with opened((80, 24)) as (app, pilot):
+            for _ in range(2):
+                await pilot.press("v")
+                await settled(pilot)
+                assert re.search(r"parameters · [\d.]+ MB · [\d:]+─", app.text)
+
+    @pytest.mark.parametrize("size", [(80, 24), (120, 40)])
+    async def test_more_memory_than_the_machine_has_is_said(
+        self, size: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(field_help, "main_memory", lambda: 24_000_000_000)
+        async with opened(size) as (app, pilot):
+            await settled(pilot)
+            assert "this machine has" not in app.text
+        large = resolve([Layer("test", {"batch_size": 1_000_000})])
+        async with opened(size, large) as (app, pilot):
+            await settled(pilot)
+            assert "(this machine" in app.text
+            assert "24.0 GB)" in app.text
 
     async def test_what_a_configuration_costs_follows_every_change(self) -> None:
         async with opened((120, 40), resolve([PRESETS["nanogpt-cpu"].layer()]), "nanogpt-cpu") as (app, pilot):
@@ -280,6 +320,7 @@ class TestDataset:
             assert '✕ the character " (U+0022, quotation mark) at position 2 is not among' in said
             assert "Nor is % (position 5)" in said
             assert "1 wrong · x goes there" in app.text
+            assert "● was empty" in app.row("prompt")
             assert app.setup.config is None
             await pilot.press("enter", "ctrl+u", *"to be", "enter")
             await settled(pilot)

@@ -55,15 +55,36 @@ async def test_who_says_what_to_train_is_not_asked(tmp_path: Path) -> None:
         assert not await welcomed(pilot)
 
 
-@pytest.mark.parametrize(("key", "view"), [("5", "runs"), ("2", "setup"), ("3", "samples")])
-async def test_a_key_of_the_program_ends_it_and_does_what_it_always_does(tmp_path: Path, key: str, view: str) -> None:
+async def test_every_key_of_moving_moves_and_any_other_says_what_is_possible(tmp_path: Path) -> None:
     app = playground(tmp_path)
     async with app.run_test(size=(80, 24)) as pilot:
         assert await welcomed(pilot)
-        await pilot.press(key)
+        first, second, last = "▸ Watch it learn", "▸ Open my own text", "▸ Look at an old run"
+        moves = [("end", last), ("home", first), ("G", last), ("k", second), ("g", first), ("j", second), ("up", first)]
+        for key, way in moves:
+            await pilot.press(key)
+            await pilot.pause()
+            assert way in screen_text(app), key
+        for key, called in (("x", "x"), ("5", "5"), ("f5", "F5"), ("question_mark", "?"), ("pageup", "pgup")):
+            await pilot.press(key)
+            await pilot.pause()
+            assert f"{called} does nothing yet; enter takes a choice, esc looks around" in screen_text(app)
+            assert isinstance(app.screen, Welcome)
+
+
+@pytest.mark.parametrize(("keys", "again"), [(("x",), True), (("escape",), False), (("end", "enter"), False)])
+async def test_it_asks_again_at_the_next_start_until_it_is_answered(
+    tmp_path: Path, keys: tuple[str, ...], again: bool
+) -> None:
+    app = playground(tmp_path)
+    async with app.run_test(size=(80, 24)) as pilot:
+        assert await welcomed(pilot)
+        await pilot.press(*keys)
         await pilot.pause()
-        assert not isinstance(app.screen, Welcome)
-        assert app.stage.name_in_sight == view
+        app.leave(0)
+    app = playground(tmp_path)
+    async with app.run_test(size=(80, 24)) as pilot:
+        assert await welcomed(pilot) is again
 
 
 async def test_the_old_runs_are_one_choice(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from gpt_tui.core.errors import GptTuiError, Refusal
 from gpt_tui.tui import figures
 
 if TYPE_CHECKING:
-    from gpt_tui.core.data import DatasetInfo
+    from gpt_tui.core.data import DatasetInfo, Tokenizer
 
 STANDARD_INPUT = "-"
 NO_STANDARD_INPUT = "standard input is read by gpt-tui --headless only; name a dataset, a file or a folder"
@@ -22,13 +22,17 @@ WHOLE_BYTES = 64 << 20  # a larger file is not read just to say what it holds
 
 @dataclass(frozen=True)
 class DatasetNote:
-    """note: in words, for the row. facts: where its tokens could be had at once. fault: why it cannot be read."""
+    """note: in words, for the row. facts: where its tokens could be had at once. fault: why it cannot be read.
+
+    vocabulary: what its texts are written in, where facts are known
+    """
 
     name: str
     tokenizer: str
     note: str
     facts: DatasetFacts | None = None
     fault: str = ""
+    vocabulary: Tokenizer | None = None
 
 
 def look_up(
@@ -65,7 +69,8 @@ def look_up(
     said = f"{facts.characters:,} characters, {facts.vocab_size} distinct"
     if tokenizer == "byte":
         said = f"{facts.train_tokens + facts.val_tokens:,} bytes"
-    return note(f"shakespeare: {said}" if name == "auto" else said + (", cached" if info else ""), facts)
+    words = f"shakespeare: {said}" if name == "auto" else said + (", cached" if info else "")
+    return DatasetNote(name, tokenizer, words, facts, vocabulary=dataset.tokenizer)
 
 
 def _absent(info: DatasetInfo, name: str) -> str:

@@ -10,7 +10,7 @@ import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gpt_tui.core.config import (
     ENVIRONMENT,
@@ -32,6 +32,9 @@ from gpt_tui.core.config import (
 from gpt_tui.core.errors import Fault, Refusal
 from gpt_tui.core.presets import DEFAULT, PRESETS, Preset, PresetShelf
 from gpt_tui.tui.stepping import around, stepped
+
+if TYPE_CHECKING:
+    from gpt_tui.core.data import Tokenizer
 
 _AGAIN = (USER_CONFIGURATION, ENVIRONMENT)  # what sets a field at the next start too
 
@@ -61,6 +64,7 @@ class Form:
         self.base = self.chosen.config()
         self.run: RunConfig | None = None
         self.facts: DatasetFacts | None = None
+        self._vocabulary: Tokenizer | None = None
         self._values: Mapping[str, Any] = resolved.config.flat()
         self._model = resolved.config.model
         self._past: list[_Change] = []
@@ -176,11 +180,13 @@ class Form:
             self._model = self.draft.model
         if self._config and self.facts:
             self._faults = dataset_faults(self._config, self.facts)
-            self._config = None if self._faults else self._config
+        if self._vocabulary:
+            self._faults = [*self._faults, *self._vocabulary.faults(self._values["prompt"], field="prompt")]
+        self._config = None if self._faults else self._config
 
-    def know(self, facts: DatasetFacts | None) -> None:
+    def know(self, facts: DatasetFacts | None, vocabulary: Tokenizer | None = None) -> None:
         """What is known of the chosen dataset; the rules that need one are checked against it."""
-        self.facts = facts
+        self.facts, self._vocabulary = facts, vocabulary
         self._check()
 
     # How it changes --------------------------------------------------------------------------------------------------
@@ -246,7 +252,12 @@ class Form:
             live_changes(self.run.replace(**{n: v for n, v in beside.items() if n != name}), {name: value})
         except Refusal as refused:
             return "; ".join(f.message if f.field == name else f"{f.field} {f.message}" for f in refused.faults)
+        if name == "prompt" and self._vocabulary and self._reads_the_same(self.run):
+            return "; ".join(fault.message for fault in self._vocabulary.faults(value)) or None
         return None
+
+    def _reads_the_same(self, run: RunConfig) -> bool:
+        return all(self._values[name] == run.get(name) for name in ("dataset", "tokenizer"))
 
     def undo(self) -> list[str] | None:
         """Take back the last change. The fields to ask of the run that is on; None where there is nothing to undo."""

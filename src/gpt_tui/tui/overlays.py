@@ -17,9 +17,12 @@ from textual.widget import Widget
 from textual.widgets import Input, OptionList, Static
 from textual.widgets.option_list import Option
 
+from gpt_tui.core.errors import near
 from gpt_tui.tui.keys import GROUPS, Action, grouped
 
 HELP_FRAME = 12  # columns that the help leaves around its text
+MISSED = "no action has these words"
+NEAREST = f"{MISSED}; ↓ goes to the nearest"
 LABEL = 20  # a longer label pushes its help aside, alone
 
 
@@ -140,7 +143,7 @@ class Palette(ModalScreen[Command]):
         with Vertical(id="palette") as box:
             box.border_title = Content("do")
             box.border_subtitle = Content("enter does it · esc leaves")
-            yield Input(placeholder="an action, or a live field and its value: learning_rate 0.001", compact=True)
+            yield Input(placeholder="an action, or a field and its new value: learning_rate 0.001", compact=True)
             yield OptionList(compact=True, markup=False)
 
     def on_mount(self) -> None:
@@ -184,15 +187,23 @@ class Palette(ModalScreen[Command]):
 
     def action_move(self, by: int) -> None:
         options = self.query_one(OptionList)
-        if options.option_count:
-            options.highlighted = min(max((options.highlighted or 0) + by, 0), options.option_count - 1)
+        at = options.highlighted
+        if self._found:
+            options.highlighted = 0 if at is None else min(max(at + by, 0), len(self._found) - 1)
+
+    def _nearest(self, typed: str) -> list[Command]:
+        """What may have been meant: by all that was typed, and by its first word, after which a value may stand."""
+        named = {command.label.lower(): command for command in self._commands}
+        first, _, _ = typed.partition(" ")
+        return [named[name] for name in dict.fromkeys([*near(typed, named), *near(first, named)])]
 
     def _find(self, typed: str) -> None:
         self._typed_words = typed
         words = typed.lower().split()
         begins = [c for c in self._commands if c.matches(words) and c.label.lower().startswith(typed.lower())]
         others = [c for c in self._commands if c.matches(words) and c not in begins]
-        self._found = [*self._offers(typed), *begins, *others]
+        found = [*self._offers(typed), *begins, *others]
+        self._found = found or self._nearest(typed.strip().lower())
         options = self.query_one(OptionList)
         options.clear_options()
         label = max((len(c.label) for c in self._found if len(c.label) <= LABEL), default=LABEL)
@@ -205,10 +216,10 @@ class Palette(ModalScreen[Command]):
             )
             for c in self._found
         )
-        if self._found:
-            options.highlighted = 0
-        else:
-            options.add_option(Option(Content.styled("no action has these words", "$text-muted"), disabled=True))
+        options.highlighted = 0 if found else None  # enter does not do what was only guessed
+        if not found:
+            missed = NEAREST if self._found else MISSED
+            options.add_option(Option(Content.styled(missed, "$text-muted"), disabled=True))
 
 
 class Jump(ModalScreen[Widget]):

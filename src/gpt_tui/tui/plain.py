@@ -5,6 +5,7 @@ from __future__ import annotations
 from gpt_tui.core import errors
 
 LINE_END = "⏎"  # stands for a line end where there is one line only
+EMPTY = "empty"  # stands for a text without a character
 
 
 def visible(text: str) -> str:

@@ -17,7 +17,10 @@ _MAX_BYTES = 1 << 20
 
 @dataclass(frozen=True)
 class Preferences:
-    """shares: view -> "across" or "down" -> share of its first half. form: as `SetupView.kept` gives it."""
+    """shares: view -> "across" or "down" -> share of its first half. form: as `SetupView.kept` gives it.
+
+    welcomed: whether the choices of the first start were answered
+    """
 
     view: str = "train"
     theme: str = "gpt-tui-dark"
@@ -28,6 +31,7 @@ class Preferences:
     shares: dict[str, Any] = field(default_factory=dict)
     bell: str = "off"
     form: dict[str, Any] = field(default_factory=dict)
+    welcomed: bool = True
 
     def shares_of(self, view: str) -> dict[str, float]:
         kept = self.shares.get(view)

@@ -20,7 +20,7 @@ class PlaygroundRequest:
     resume, fork: RUN[@STEP] to go on with at once
     edits:        fields given on the command line: live ones for `resume`, any for `fork`
     ascii:        draw with ASCII characters alone
-    first_start:  whether the playground was never left here before; it then offers ways to begin
+    first_start:  whether nobody has chosen how to begin here yet; it then offers ways to
     """
 
     resolved: Resolved

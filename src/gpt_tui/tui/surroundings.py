@@ -75,7 +75,7 @@ class Surroundings:
         if not self._is_of_form(note):
             return False
         self.note = note
-        self._form.know(note.facts)
+        self._form.know(note.facts, note.vocabulary)
         return True
 
     @property

@@ -1,4 +1,4 @@
-"""Which model is to speak: a list over the view, found by typing. It is read beside the screen, run by run."""
+"""Which model is to speak: a list over the view, with a filter. It is read beside the screen, run by run."""
 
 from __future__ import annotations
 
@@ -25,26 +25,24 @@ from gpt_tui.tui.shelf_checkpoints import Choice, choices
 NOTHING = "No checkpoint has these words."
 READING = "reading the shelf…"
 EMPTY = "No checkpoint yet: 2, then space, trains a model."
-
-
-class WordsInput(Input):
-    """What a checkpoint is found by. The / that opens a filter elsewhere is not one of the words."""
-
-    def on_key(self, event: events.Key) -> None:
-        if event.key == "slash" and not self.value:
-            event.prevent_default()
-            event.stop()
+CHOOSING = "j k choose · enter lets it speak · / filter · esc leaves"
+FILTERING = "↑↓ choose · enter lets it speak · esc shows all"
 
 
 class CheckpointScreen(ModalScreen[Choice]):
     """now: the model of the session at work, the first choice where there is one. first: the run that is watched."""
 
+    AUTO_FOCUS = ""
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape", "dismiss", show=False),
-        Binding("down,ctrl+n", "move(1)", show=False),
-        Binding("up,ctrl+p", "move(-1)", show=False),
+        Binding("escape", "leave", show=False),
+        Binding("enter", "choose", show=False),
+        Binding("slash", "filter", show=False),
+        Binding("down,j,ctrl+n", "move(1)", show=False),
+        Binding("up,k,ctrl+p", "move(-1)", show=False),
         Binding("pagedown", "move(8)", show=False),
         Binding("pageup", "move(-8)", show=False),
+        Binding("home,g", "edge(-1)", show=False),
+        Binding("end,G", "edge(1)", show=False),
     ]
 
     class Found(Message):
@@ -69,12 +67,12 @@ class CheckpointScreen(ModalScreen[Choice]):
     def compose(self) -> ComposeResult:
         with Vertical(id="checkpoint-list") as box:
             box.border_title = Content(self._who)
-            box.border_subtitle = Content("enter lets it speak · esc leaves")
-            yield WordsInput(placeholder="a step, best, or letters of a run's name", compact=True)
+            box.border_subtitle = Content(CHOOSING)
+            yield Input(placeholder="a step, best, or letters of a run's name", compact=True)
             yield OptionList(compact=True, markup=False)
 
     def on_mount(self) -> None:
-        self.query_one(OptionList).can_focus = False
+        self.query_one(OptionList).can_focus = self._field.can_focus = False
         self._find()
         threading.Thread(target=self._read, name="shelf-checkpoints", daemon=True).start()
 
@@ -101,16 +99,32 @@ class CheckpointScreen(ModalScreen[Choice]):
 
     # Finding ---------------------------------------------------------------------------------------------------------
 
+    @property
+    def _field(self) -> Input:
+        return self.query_one(Input)
+
     def on_key(self, event: events.Key) -> None:
-        """Keys that come before the field has the focus belong to it too."""
-        field = self.query_one(Input)
-        if field.has_focus:
-            return
-        if event.key == "enter":
-            self._choose()
-        elif event.is_printable and event.character and event.key != "slash":
-            field.insert_text_at_cursor(event.character)
-            field.focus()
+        """No key does nothing without saying so."""
+        if event.key not in self.active_bindings and not self._field.has_focus:
+            event.stop()
+            self.notify(f"{CHOOSING}.", markup=False)
+
+    def action_filter(self) -> None:
+        self._take_words(True)
+
+    def action_leave(self) -> None:
+        """Out of the field, and then out of the list."""
+        if self._field.has_focus:
+            self._field.value = ""
+            self._take_words(False)
+        else:
+            self.dismiss()
+
+    def _take_words(self, taken: bool) -> None:
+        self.set_class(taken, "-filtering")
+        self._field.can_focus = taken
+        self.set_focus(self._field if taken else None)
+        self.query_one("#checkpoint-list").border_subtitle = Content(FILTERING if taken else CHOOSING)
 
     @on(Input.Changed)
     def _typed(self) -> None:
@@ -119,14 +133,14 @@ class CheckpointScreen(ModalScreen[Choice]):
     @on(Input.Submitted)
     def _submitted(self) -> None:
         self._find(keep=True)  # what was typed last may not have been looked for
-        self._choose()
+        self.action_choose()
 
     @on(OptionList.OptionSelected)
     def _clicked(self, event: OptionList.OptionSelected) -> None:
         if self.is_current:
             self.dismiss(self._found[event.option_index])
 
-    def _choose(self) -> None:
+    def action_choose(self) -> None:
         at = self.query_one(OptionList).highlighted
         if at is not None and at < len(self._found) and self.is_current:
             self.dismiss(self._found[at])
@@ -135,6 +149,9 @@ class CheckpointScreen(ModalScreen[Choice]):
         options = self.query_one(OptionList)
         if self._found:
             options.highlighted = min(max((options.highlighted or 0) + by, 0), len(self._found) - 1)
+
+    def action_edge(self, direction: int) -> None:
+        self.action_move(direction * len(self._found))
 
     def _find(self, keep: bool = False) -> None:
         """keep: the cursor stays on the choice that it stands on."""

@@ -32,6 +32,7 @@ from gpt_tui.core.errors import Fault, Refusal
 from gpt_tui.core.presets import Preset, PresetShelf
 from gpt_tui.tui import form_file, keys, panes
 from gpt_tui.tui.beside_run import REST, BesideRun
+from gpt_tui.tui.conductor import Refused
 from gpt_tui.tui.dataset_note import NO_STANDARD_INPUT, STANDARD_INPUT, DatasetNote
 from gpt_tui.tui.form import Form
 from gpt_tui.tui.form_file import FormText
@@ -55,6 +56,7 @@ if TYPE_CHECKING:
     from gpt_tui.core.session import Snapshot
 
 SLIM, TWO, THREE = 78, 100, 150  # columns from which the help needs less room, and the view has two, three
+LOW = 20  # lines from which the explanation has its room beside the rows' half
 TALL = 36  # lines from which two columns have room for what is set as well
 
 
@@ -121,6 +123,7 @@ class SetupView(View):
         self.filter_input.can_focus = False
         self.preset_line = PresetLine(self.form, id="naming")
         self._text = FormText(self.form)
+        self._refused: Refused | None = None
         self._around = Surroundings(
             self.form,
             known=lambda note: self.post_message(self.Known(note)),
@@ -178,7 +181,15 @@ class SetupView(View):
         elif self._run.part():
             self._draw()
 
+    def take_refusal(self, refused: Refused | None) -> None:
+        """Say at its field why the form could not be started, as long as that field is as it was."""
+        if refused is not self._refused:
+            self._refused = refused
+            self._draw()
+
     def useful(self, action: Action) -> bool:
+        if action.id == "undo":
+            return self.form.can_undo
         return self.pane.has_focus_within if action.id in ("copy_command", "edit_file") else True
 
     def label(self, action: Action) -> str:
@@ -227,6 +238,11 @@ class SetupView(View):
         self._clear_filter()
         self._go(name)
 
+    def set_field(self, name: str, value: Any) -> None:
+        """Set a field to a sound value, as though that had been typed there."""
+        self.go_to_field(name)
+        self._set({name: value})
+
     # Life ------------------------------------------------------------------------------------------------------------
 
     def compose(self) -> ComposeResult:
@@ -249,6 +265,7 @@ class SetupView(View):
         width = event.size.width
         self.set_class(width < TWO, "-one")
         self.set_class(width < SLIM, "-slim")
+        self.set_class(event.size.height < LOW, "-low")
         self.set_class(event.size.height < TALL, "-short")
         self.set_class(TWO <= width < THREE, "-two")
         self.set_class(width >= THREE, "-three")
@@ -282,7 +299,7 @@ class SetupView(View):
     def _draw(self) -> None:
         if not self.is_mounted:
             return
-        faults = self._run.refused | {fault.field: fault.message for fault in self.faults}
+        faults = self._wrong()
         texts = row_text.of_fields(self.form, self.pane.at, self._around, faults)
         texts[PRESET] = row_text.of_preset(self.form)
         untold = not panes.has_place(self.beside.help_pane)
@@ -307,8 +324,8 @@ class SetupView(View):
         elif self.filter_words:
             shown = len(self.pane.shown)
             note = f"“{one_line(self.filter_words)}”: {shown} of {len(self.pane.rows)} · esc shows all"
-        elif self.faults:
-            note = f"{len(self.faults)} wrong · x goes there"
+        elif faulty := self._faulty():
+            note = f"{len(faulty)} wrong · x goes there"
         elif apart:
             note = f"{_fields(apart)} for the next run · N starts it"
         self.pane.border_title = Content(title)
@@ -409,8 +426,21 @@ class SetupView(View):
     def action_cursor_last(self) -> None:
         self.action_cursor(len(self.pane.rows))
 
+    def _refused_fields(self) -> dict[str, str]:
+        """What the last start was refused for, by field, where the form is as it was then."""
+        if self._refused is None:
+            return {}
+        config, values = self._refused.config, self.form.values
+        faults = [fault for fault in self._refused.faults if fault.field in FIELDS]
+        return {fault.field: fault.message for fault in faults if values[fault.field] == config.get(fault.field)}
+
+    def _wrong(self) -> dict[str, str]:
+        """What is wrong, in words, by field: as the form knows, as the run said, as the last start said."""
+        known = {fault.field: fault.message for fault in self.faults}
+        return self._refused_fields() | self._run.refused | known
+
     def _faulty(self) -> list[str]:
-        wrong = {fault.field for fault in self.faults} | set(self._run.refused)
+        wrong = self._wrong()
         return [name for name in self.pane.rows if name in wrong]
 
     def action_next_fault(self) -> None:

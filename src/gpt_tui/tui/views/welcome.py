@@ -16,6 +16,7 @@ from textual.suggester import Suggester
 from textual.widgets import Input, Static
 
 from gpt_tui.core.files import expanded
+from gpt_tui.tui.key_names import show_key
 from gpt_tui.tui.plain import one_line
 
 Way = Literal["watch", "text", "runs"]
@@ -59,15 +60,18 @@ class Paths(Suggester):
 class Welcome(ModalScreen[Choice]):
     """Ends with what was chosen; with None where a person only wants to look around.
 
-    A key that is not its own ends it too, and does what it does everywhere.
+    A key that is not its own says what is possible, and changes nothing; q leaves the program.
     """
 
     AUTO_FOCUS = ""
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("down,j,tab", "move(1)", show=False),
         Binding("up,k,shift+tab", "move(-1)", show=False),
+        Binding("home,g", "edge(0)", show=False),
+        Binding("end,G", "edge(-1)", show=False),
         Binding("enter,space", "choose", show=False),
         Binding("escape", "leave", show=False),
+        Binding("q", "app.quit", show=False),
     ]
 
     def __init__(self) -> None:
@@ -109,6 +113,7 @@ class Welcome(ModalScreen[Choice]):
             lines.append(Content.assemble((f"{sign} ", "$accent"), (title, style)))
             lines.append(Content.assemble("  ", (says, "$text-muted")))
         self.query_one("#ways", Static).update(Content("\n").join(lines))
+        self.set_class(bool(self._said), "-saying")
         self.query_one("#said", Static).update(Content.styled(self._said, "$text-error"))
 
     def action_move(self, by: int) -> None:
@@ -117,14 +122,20 @@ class Welcome(ModalScreen[Choice]):
             self._field.action_cursor_right()
             return
         self._at = (self._at + by) % len(WAYS)
-        self._write()
+        self._say("")
+
+    def action_edge(self, at: int) -> None:
+        """The first way, or the last."""
+        self._at = at % len(WAYS)
+        self._say("")
 
     def on_key(self, event: events.Key) -> None:
-        if event.key in self.active_bindings or self._field.has_focus or not self.is_current:
+        """No key does nothing without saying so."""
+        if event.key in self.active_bindings or self._field.has_focus:
             return
         event.stop()
-        self.dismiss(None)
-        self.app.post_message(events.Key(event.key, event.character))
+        key = event.character if event.is_printable and event.character else show_key(event.key)
+        self._say(f"{one_line(key)} does nothing yet; enter takes a choice, esc looks around")
 
     def action_choose(self) -> None:
         way = WAYS[self._at][0]

@@ -16,7 +16,7 @@ from textual.content import Content
 from textual.geometry import Region, Spacing
 
 from gpt_tui.core.config import FIELDS
-from gpt_tui.core.cost import Pace, assumed_vocabulary, count_cost
+from gpt_tui.core.cost import Cost, Pace, assumed_vocabulary, count_cost
 from gpt_tui.core.device import physical_cores
 from gpt_tui.core.drawing import draw
 from gpt_tui.core.errors import Fault
@@ -105,7 +105,7 @@ class Beside(Container):
             note=told.dataset_note if name == "dataset" else "",
             origin=form.origin(name) if name in FIELDS else "",
         )
-        for brief in range(1 if told.brief else 0, 3):
+        for brief in range(2 if told.brief else 0, 5):
             if name not in FIELDS:
                 content = field_help.of_preset(form.chosen, room.width, brief)
             else:
@@ -115,15 +115,29 @@ class Beside(Container):
                 break
         return content
 
+    @property
+    def _cost(self) -> Cost:
+        return count_cost(self.form.draft, self.form.facts, self._told.pace, physical_cores)
+
+    @property
+    def _cost_in_title(self) -> str:
+        """Memory and time, for the title of a pane that has taken the place of the cost."""
+        if has_place(self.cost_pane):
+            return ""
+        cost = self._cost
+        time = "" if cost.in_all is None else f" · {figures.duration(cost.in_all)}"
+        return f" · {figures.size(cost.memory)}{time}"
+
     def _draw_cost(self) -> None:
-        form, told = self.form, self._told
-        cost = count_cost(form.draft, form.facts, told.pace, physical_cores)
+        form, told, room = self.form, self._told, self.cost_pane.scrollable_content_region
+        if room.height == 1:
+            self.cost_pane.set_text(field_help.of_cost_line(self._cost, told.faults, room.width))
+            return
         changed = len(form.changed())
         unlike = f"{changed} changed" if changed else f"as {form.preset}"
         name = form.facts.name if form.facts else ""
-        width = self.cost_pane.scrollable_content_region.width
         self.cost_pane.set_title(self._title("cost"))
-        self.cost_pane.set_text(field_help.of_cost(cost, name, unlike, told.faults, width, told.brief))
+        self.cost_pane.set_text(field_help.of_cost(self._cost, name, unlike, told.faults, room.width, told.brief))
 
     def _draw_changes(self) -> None:
         self.changes_pane.set_title("what is set", "y copies the command")
@@ -133,16 +147,15 @@ class Beside(Container):
     def _draw_shapes(self) -> None:
         form, pane = self.form, self.shapes_pane
         batch = walk(form.model, self._vocab_size, form.values["batch_size"])
-        pane.set_title(self._title("shapes of a batch", f"{batch.parameters:,} parameters"))
+        pane.set_title(self._title("shapes of a batch", f"{batch.parameters:,} parameters{self._cost_in_title}"))
         letter = LETTER_OF.get(self._told.at, "")
-        cost = count_cost(form.draft, form.facts, self._told.pace, physical_cores)
-        width, time = pane.scrollable_content_region.width, field_help.time_of(cost)
+        width, time = pane.scrollable_content_region.width, field_help.time_of(self._cost)
         pane.set_text(of_walk(batch, width, time=time, letter=letter, ascii=self._ascii))
 
     def _draw_architecture(self) -> None:
         pane, at = self.drawing_pane, self._told.at
         count = figures.count(parameters(self.form.model, self._vocab_size))
-        pane.set_title(self._title("architecture", f"{count} parameters"))
+        pane.set_title(self._title("architecture", f"{count} parameters{self._cost_in_title}"))
         content, row = of_drawing(draw(self.form.model, self._vocab_size, ascii=self._ascii), at)
         pane.set_text(content)
         if at != self._revealed:

@@ -105,6 +105,9 @@ class FieldRow(Widget):
             super().__init__()
             self.row = row
 
+    class Resized(Message):
+        """The row with the cursor takes more or fewer lines than before."""
+
     def __init__(self, name: str, columns: Columns, *, id: str | None = None) -> None:
         super().__init__(name=name, id=id)
         self.field = name
@@ -257,6 +260,10 @@ class FieldRow(Widget):
         return _spread(shown, word if shown.cell_length + word.cell_length <= width else Content(""), width)
 
     # Events ----------------------------------------------------------------------------------------------------------
+
+    def on_resize(self) -> None:
+        if self.current:
+            self.post_message(self.Resized())
 
     def on_click(self, event: events.Click) -> None:
         if event.widget is not self:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import groupby
 
 from textual import events
 from textual.content import Content
@@ -35,12 +36,18 @@ class Footer(Line):
 
     def _draw(self) -> None:
         items = list(self._items)
-        while items and sum(len(i.key) + len(i.label) + 4 for i in items) - 2 > self.size.width:
+        while items and (cells := _cells(items)) and sum(c.cell_length + 3 for c in cells) - 2 > self.size.width:
             spare = [item for item in items if item.place < KEPT]
             place = (spare[-1] if spare else items[0]).place
             items = [item for item in items if item.place != place]
-        cells = [
-            clickable(f"{i.key} {i.label}", i.action, "$text-muted").stylize("$foreground", 0, len(i.key))
-            for i in items
-        ]
-        self.show(Content(" ") + Content("   ").join(cells))
+        self.show(Content(" ") + Content("   ").join(_cells(items)))
+
+
+def _cells(items: Sequence[Item]) -> list[Content]:
+    """Each with its key before it; a pair that is called the same shares its word: ←→ change."""
+    cells = []
+    for (_, label), pair in groupby(items, key=lambda item: (item.place, item.label)):
+        *others, last = pair
+        cell = clickable(f"{last.key} {label}", last.action, "$text-muted").stylize("$foreground", 0, len(last.key))
+        cells.append(Content("").join([*(clickable(i.key, i.action, "$foreground") for i in others), cell]))
+    return cells

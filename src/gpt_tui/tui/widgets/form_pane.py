@@ -67,6 +67,9 @@ class FormPane(VerticalScroll, can_focus=True, inherit_bindings=False):
         around = Region(0, max(0, region.y - 1), region.width, region.height + 2)
         self.scroll_to_region(around, animate=False, spacing=Spacing(), force=True)
 
+    def on_field_row_resized(self) -> None:
+        self.reveal()
+
     def row_at(self, by: int) -> str | None:
         """The row so many below the cursor, or the last one there is that way; None where no row is shown."""
         shown = self.shown

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from gpt_tui.core.config import FIELDS, FieldSpec
 from gpt_tui.tui.form import Form
+from gpt_tui.tui.plain import EMPTY
 from gpt_tui.tui.surroundings import Surroundings
 from gpt_tui.tui.widgets.field_help import no_effect
 from gpt_tui.tui.widgets.field_row import RowText
@@ -36,10 +37,10 @@ def of_fields(form: Form, at: str, around: Surroundings, faults: Mapping[str, st
         if name in form.asked:
             text = replace(text, word="applying", word_style="$text-warning")
         elif name in apart:
-            was = f"run has {spec.show(run_has)}"
+            was = f"run has {spec.show(run_has) or EMPTY}"
             text = replace(text, word="next run", word_style="bold $text-warning", was=was)
         else:
-            was = f"was {spec.show(preset_has)}" if name in changed and form.run is None else ""
+            was = f"was {spec.show(preset_has) or EMPTY}" if name in changed and form.run is None else ""
             text = replace(text, word=_when(spec, form, at), was=was)
         if name in idle and not text.fault:
             text = replace(text, note=no_effect(idle[name]), brief="no effect", word="", idle=True)
