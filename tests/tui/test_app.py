@@ -13,7 +13,7 @@ from recording import recorded, screen_text
 from textual.widgets import Input
 
 from gpt_tui.core.runs import Run, RunRecord, Shelf
-from gpt_tui.tui import preferences
+from gpt_tui.tui import dataset_note, preferences
 from gpt_tui.tui.app import Playground
 from gpt_tui.tui.overlays import Help, Palette
 from gpt_tui.tui.request import PlaygroundRequest
@@ -86,6 +86,41 @@ async def test_a_refused_start_is_told_in_words_and_the_program_lives_on(
         assert "Traceback" not in screen_text(app)
         assert word(app) == "READY"
         assert not app.request.runs_dir.exists() or not list(app.request.runs_dir.iterdir())
+
+
+async def test_the_last_line_of_setup_leads_with_the_keys_of_the_form(
+    request_for: Callable[..., PlaygroundRequest],
+) -> None:
+    app = Playground(request_for())
+    async with app.run_test(size=(80, 24)) as pilot:
+        await press(pilot, "2")
+        await until(pilot, lambda: footer(app).startswith(" enter edit   ←→ change   space start   y copy   "))
+        await press(pilot, "j", "j", "l")
+        await until(pilot, lambda: footer(app).startswith(" enter edit   ←→ change   space start   u undo   "))
+        await press(pilot, "1", "space")
+        await until(pilot, lambda: word(app) == "TRAINING")
+        await press(pilot, "2")
+        await until(pilot, lambda: footer(app).startswith(" enter edit   ←→ change   space pause   "))
+        assert footer(app).endswith(": palette   q quit   ? help")
+        await press(pilot, "q")
+        await until(pilot, lambda: not app.is_running)
+
+
+async def test_what_only_making_ready_can_tell_is_said_at_its_field_until_that_is_changed(
+    request_for: Callable[..., PlaygroundRequest], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dataset_note, "WHOLE_BYTES", 0)  # a text too large to be read for the form
+    app = Playground(request_for({"prompt": 'a"b'}))
+    async with app.run_test(size=(120, 40)) as pilot:
+        await press(pilot, "N")
+        await until(pilot, lambda: "cannot start" in screen_text(app))
+        await press(pilot, "2", "x")
+        await until(pilot, lambda: '✕ the character " (U+0022' in screen_text(app))
+        assert "1 wrong · x goes there" in screen_text(app)
+        await press(pilot, "enter", "ctrl+u", *"ab", "enter")
+        await until(pilot, lambda: "✕" not in screen_text(app))
+        await press(pilot, "u")
+        await until(pilot, lambda: '✕ the character " (U+0022' in screen_text(app))
 
 
 async def test_a_bad_value_in_the_palette_is_refused_in_words(request_for: Callable[..., PlaygroundRequest]) -> None:
@@ -318,7 +353,7 @@ async def test_what_stands_beside_the_form_is_named_in_the_footer_jumped_to_copi
     request_for: Callable[..., PlaygroundRequest], state_dir: Path
 ) -> None:
     app = Playground(request_for())
-    async with app.run_test(size=(80, 24)) as pilot:
+    async with app.run_test(size=(96, 24)) as pilot:
         await pilot.press("2")
         await until(pilot, lambda: "v shapes" in footer(app))
         await pilot.press("v")
@@ -432,6 +467,50 @@ async def test_the_palette_leads_to_a_field_by_a_part_of_its_name(
         await until(pilot, lambda: app.stage.name_in_sight == "setup" and "▸warmup_iters" in screen_text(app))
 
 
+async def test_the_palette_sets_a_field_of_the_form_as_though_it_were_typed_there(
+    request_for: Callable[..., PlaygroundRequest],
+) -> None:
+    app = Playground(request_for())
+    async with app.run_test(size=(80, 24)) as pilot:
+        before = app.request.resolved.config.get("n_embd")
+        await press(pilot, "colon", *"grad_clip off", "enter")
+        await until(pilot, lambda: app.stage.name_in_sight == "setup" and "▸grad_clip" in screen_text(app))
+        assert app.stage.form.get("grad_clip") == "off"
+        await press(pilot, "colon", *"n_embd 7", "enter")
+        await until(pilot, lambda: "▸n_embd" in screen_text(app) and "✕ must be divisible" in screen_text(app))
+        await press(pilot, "u")
+        await until(pilot, lambda: app.stage.form is not None and app.stage.form.get("n_embd") == before)
+        assert "✕" not in screen_text(app)
+
+
+async def test_the_palette_sets_what_needs_a_new_run_apart_and_says_how_to_start_it(
+    request_for: Callable[..., PlaygroundRequest],
+) -> None:
+    app = Playground(request_for({"n_layer": 1}))
+    async with app.run_test(size=(80, 24)) as pilot:
+        await press(pilot, "space")
+        await until(pilot, lambda: word(app) == "TRAINING")
+        await press(pilot, "colon", *"n_layer 2", "enter")
+        await until(pilot, lambda: "n_layer needs a new run: N starts one" in said(app))
+        await until(pilot, lambda: "● run has 1" in screen_text(app) and "1 field for the next run" in screen_text(app))
+        await press(pilot, "q")
+        await until(pilot, lambda: not app.is_running)
+
+
+async def test_the_palette_offers_the_nearest_names_and_does_none_of_them_unasked(
+    request_for: Callable[..., PlaygroundRequest],
+) -> None:
+    app = Playground(request_for())
+    async with app.run_test(size=(80, 24)) as pilot:
+        await press(pilot, "colon", *"learnig")
+        await until(pilot, lambda: "goes to the nearest" in screen_text(app))
+        assert "learning_rate" in screen_text(app)
+        await press(pilot, "enter")
+        assert isinstance(app.screen, Palette)
+        await press(pilot, "down", "enter")
+        await until(pilot, lambda: "▸learning_rate" in screen_text(app))
+
+
 async def test_copying_gives_the_text_of_the_focused_pane(recorded_run: tuple[PlaygroundRequest, Path]) -> None:
     app = Playground(recorded_run[0])
     async with app.run_test(size=(120, 40)) as pilot:
@@ -494,6 +573,10 @@ async def test_a_diverging_run_is_told_with_a_way_on(request_for: Callable[..., 
         assert "✕ FAILED" in screen_text(app)
         assert "diverged" in screen_text(app)
         assert "Traceback" not in screen_text(app)
+        assert footer(app).split()[:2] == ["f", "fork"]
+        await press(pilot, "space")
+        await until(pilot, lambda: "The run before diverged with this: learning_rate 100" in said(app))
+        assert "grad_clip off. Advised was learning_rate 0.004, grad_clip 1.0" in said(app)
 
 
 async def test_ascii_draws_no_other_character(recorded_run: tuple[PlaygroundRequest, Path]) -> None:

@@ -117,6 +117,20 @@ async def test_u_counts_every_run_in_the_same_unit(shelf: Shelf, turns: int) -> 
             assert series.x.tolist() == placed(run, np.array([e.step for e in run.evals]), unit).tolist()
 
 
+async def test_u_leaves_the_crosshair_and_the_samples_at_their_step(shelf: Shelf) -> None:
+    async with compared(shelf, (160, 50), runs=3) as (app, chart, pilot):
+        await pilot.press("x", *["H"] * 4)
+        before = [sample_at(run, chart.crosshair, "steps") for run in chart.histories()]
+        assert before[0] is not history(shelf, "open").samples[-1]
+        step = chart.crosshair
+        for _ in get_args(Unit):
+            await pilot.press("u")
+            await settled(pilot)
+            assert "samples · at the crosshair" in app.text
+            assert [sample_at(run, chart.crosshair, chart.unit) for run in chart.histories()] == before
+        assert chart.crosshair == pytest.approx(step)
+
+
 async def test_the_crosshair_reads_every_run_out_and_takes_the_samples_along(shelf: Shelf) -> None:
     async with compared(shelf, (160, 50), runs=3) as (app, chart, pilot):
         await pilot.press("x")
@@ -184,7 +198,7 @@ async def test_nothing_is_compared_with_itself(shelf: Shelf) -> None:
         assert not app.runs.comparing
         assert "m marks a run" in app.said[-1]
         await pilot.press("G", "m", "g", "o")  # one is marked, and the one under the cursor counts as marked
-        assert app.runs.comparing
+        await until(pilot, lambda: app.runs.comparing)
         assert [run.name for run in app.runs.compare.runs] == ["open", "long"]
 
 
@@ -256,7 +270,15 @@ def test_names_are_as_short_as_they_can_be_told_apart() -> None:
         return short_names([ShelfRun(Path(name), name, title=title) for name in names])
 
     assert named("20261120-140100-quick", "mine") == ["quick", "mine"]
-    assert named("20261120-140100-quick", "20261120-150100-quick") == ["1120-140100-quick", "1120-150100-quick"]
+    assert named("20261120-140100-quick", "20261120-150100-quick") == ["quick 1401", "quick 1501"]
+    assert named("20261120-140100-quick", "20261120-140107-quick") == ["quick 140100", "quick 140107"]
+    assert named("20261119-140100-quick", "20261120-140100-quick") == ["quick 1119-1401", "quick 1120-1401"]
+    assert named("20261119-140100-quick", "quick", "20261120-140100-quick") == [
+        "quick 1119-1401",
+        "quick",
+        "quick 1120-1401",
+    ]
+    assert named("20261119-140100-quick", "20261119-140100-tiny", "quick") == ["quick 1401", "tiny", "quick"]
     assert named("20261120-140100-quick", title="best") == ["best"]
     assert named("x" * 99)[0] == "x" * 23 + "…"
 

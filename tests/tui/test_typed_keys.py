@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
-from playing import until
+from playing import said, until
 from recording import screen_text
 from textual import events
 from textual.geometry import Size
@@ -98,3 +98,17 @@ async def test_what_is_pasted_waits_for_the_keys_before_it_and_the_keys_behind_i
         await until(pilot, lambda: app.stage.setup is not None and app.focused is app.stage.setup.pane)
         assert app.stage.form is not None
         assert app.stage.form.model.n_layer == 12
+
+
+async def test_what_was_said_goes_with_the_next_key_and_a_warning_stays(
+    request_for: Callable[..., PlaygroundRequest],
+) -> None:
+    app = Playground(request_for())
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.press("w")
+        assert "w saves a checkpoint" in said(app)
+        await pilot.press("2")
+        assert not said(app)
+        app.say("the disk is full", "warning")
+        await pilot.press("1")
+        assert "the disk is full" in said(app)

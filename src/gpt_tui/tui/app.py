@@ -44,7 +44,7 @@ from gpt_tui.tui.screen import MainScreen
 from gpt_tui.tui.stage import VIEWS, Stage
 from gpt_tui.tui.state import State
 from gpt_tui.tui.theme import THEMES, AsciiFilter, NoColourFilter
-from gpt_tui.tui.typed_keys import TypedKeys
+from gpt_tui.tui.typed_keys import Typed, TypedKeys
 from gpt_tui.tui.watched import Own, Watched, config_of
 from gpt_tui.tui.widgets.chart import Chart
 from gpt_tui.tui.widgets.footer import Footer
@@ -94,6 +94,7 @@ class Playground(TypedKeys):
         self.set_keymap(self.keymap.overrides)
         self._pace = Pace()
         self._leaving = self.hurried = False
+        self._passing = False  # whether what was said last goes with the next key
         self.left: Session | None = None
         self.stage = Stage(request, self._preferences, id="views")
         self._header, self._footer = Header(id="header"), Footer(id="footer")
@@ -107,7 +108,7 @@ class Playground(TypedKeys):
         """Where the form was left to the program: as it was the last time, or a first start."""
         if not request.open_form:
             return request
-        if not preferences.ever_kept(self._folder):
+        if not (preferences.ever_kept(self._folder) and self._preferences.welcomed):
             return replace(request, first_start=True)
         resolved, preset = last_form.restore(self._preferences.form, request.resolved)
         return replace(request, resolved=resolved, preset=preset or request.preset)
@@ -166,6 +167,7 @@ class Playground(TypedKeys):
         from gpt_tui.tui.views.welcome import Choice, Welcome
 
         def chosen(choice: Choice | None) -> None:
+            self._preferences = replace(self._preferences, welcomed=True)
             way = choice.way if choice is not None else None
             if way == "watch":
                 self.action_toggle_run()
@@ -175,6 +177,7 @@ class Playground(TypedKeys):
                 self.action_view("setup")
                 self.stage.setup.take_dataset(choice.text)
 
+        self._preferences = replace(self._preferences, welcomed=False)
         self.push_screen(Welcome(), chosen)
 
     # Drawing --------------------------------------------------------------------------------------------------------
@@ -199,6 +202,7 @@ class Playground(TypedKeys):
                 self.stage.train.ready(self.stage.form, self.stage.chosen, state, conductor.refusal, facts)
             if self.stage.setup is not None:
                 self.stage.setup.follow(conductor.own)
+                self.stage.setup.take_refusal(conductor.refused)
             if self.stage.in_sight is not self.stage.setup:
                 self.stage.in_sight.follow(conductor.watched)
             self._header.set(self._subject(), state, self._views_line(), conductor.aside)
@@ -255,6 +259,25 @@ class Playground(TypedKeys):
         """Tell in a corner of the screen, for a moment."""
         self.clear_notifications()
         self.notify(text, severity=severity, markup=False, timeout=10 if severity == "error" else 4)
+
+    def notify(
+        self,
+        message: str,
+        *,
+        title: str = "",
+        severity: Severity = "information",
+        timeout: float | None = None,
+        markup: bool = True,
+    ) -> None:
+        """What is no warning stays only until the next key, which may well be meant for what lies below it."""
+        self._passing = severity == "information"
+        super().notify(message, title=title, severity=severity, timeout=timeout, markup=markup)
+
+    async def obey(self, event: Typed) -> None:
+        if self._passing and isinstance(event, events.Key):
+            self._passing = False
+            self.clear_notifications()
+        await super().obey(event)
 
     # Keys: the run --------------------------------------------------------------------------------------------------
 
@@ -488,7 +511,7 @@ class Playground(TypedKeys):
     def _commands(self) -> list[Command]:
         actions = self.doable.in_view(self._focused_below)
         themes = commands.of_themes(self.available_themes, lambda name: setattr(self, "theme", name))
-        fields = commands.of_fields(self._config_at_work, self._show_field)
+        fields = commands.of_fields(self._config_at_work, self._setup.form, self._show_field)
         return [*commands.of_actions(actions, self.doable.label, self._do), *themes, *fields]
 
     def _do(self, action: Action) -> None:
@@ -504,8 +527,9 @@ class Playground(TypedKeys):
         return commands.of_field(
             typed,
             self._config_at_work,
+            self._setup.form,
             edit=self.conductor.edit,
-            show=self._show_field,
+            set_in_form=self._set_field,
             say=lambda why: self.say(why, "error"),
         )
 
@@ -514,10 +538,19 @@ class Playground(TypedKeys):
         """What the session at work runs."""
         return self.session.snapshot.config if self.session is not None else None
 
+    @property
+    def _setup(self) -> SetupView:
+        return self.stage.view("setup")  # type: ignore[return-value]
+
     def _show_field(self, name: str) -> None:
         self.action_view("setup")
-        if self.stage.setup is not None:
-            self.stage.setup.go_to_field(name)
+        self._setup.go_to_field(name)
+
+    def _set_field(self, name: str, value: object) -> None:
+        self.action_view("setup")
+        self._setup.set_field(name, value)
+        if self._config_at_work is not None:
+            self.say(f"{name} needs a new run: N starts one with what stands here, u takes it back.")
 
     # Leaving --------------------------------------------------------------------------------------------------------
 

@@ -9,14 +9,14 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Callable, Coroutine, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal, Protocol, TypeVar
 
 from gpt_tui.core.config import FIELDS, RunConfig, difference
 from gpt_tui.core.divergence import last_good_checkpoint
-from gpt_tui.core.errors import GptTuiError, Refusal
+from gpt_tui.core.errors import Fault, GptTuiError, Refusal
 from gpt_tui.core.events import Failed
 from gpt_tui.core.runs import History, Run, Shelf
 from gpt_tui.core.session import (
@@ -51,10 +51,19 @@ class Cancellable(Protocol):
     def cancel(self) -> object: ...
 
 
+@dataclass(frozen=True)
+class Refused:
+    """A form that could not be started, and what was wrong with it that only making it ready could tell."""
+
+    config: RunConfig
+    faults: tuple[Fault, ...]
+
+
 class Conductor:
     """watched:    the run on the screen, if there is one
     own:        the run that a session of this process works on, or worked on last
     refusal:    why the last start was refused, a sentence each
+    refused:    the form that was refused then, if it was one
     tracebacks: of errors that nobody foresaw, but which ended only a run
 
     form and preset give what Setup holds now (None: it has faults), in_sight whether what becomes of a run can be
@@ -80,6 +89,7 @@ class Conductor:
         self.watched: Watched | None = None
         self.own: Own | None = None
         self.refusal: list[str] = []
+        self.refused: Refused | None = None
         self.tracebacks: list[str] = []
         self._opening = ""
         self._work: Cancellable | None = None  # what opens or replaces a run now
@@ -130,6 +140,12 @@ class Conductor:
         if self.may_go_on:
             return "go on" if word == "FINISHED" else "resume"
         return "new run" if word in ("FINISHED", "FAILED") else "start"
+
+    @property
+    def diverged(self) -> bool:
+        """Whether the numbers of the run that is shown broke."""
+        end = self.watched.history.end if self.watched is not None else None
+        return isinstance(end, Failed) and end.reason == "diverged"
 
     @property
     def may_go_on(self) -> bool:
@@ -199,6 +215,9 @@ class Conductor:
             if own is not self.watched or not self._in_sight():
                 self._say(f"{one_line(own.name)} failed: {one_line(outcome.event.error)}", "error")
         elif outcome.error is not None:
+            plan = own.session.plan
+            if isinstance(outcome.error, Refusal) and plan.resume is None and plan.fork is None:
+                self.refused = Refused(plan.config, outcome.error.faults)
             self.refuse(outcome.error)
         if outcome.event is not None:
             self._ended(own.name, own.state.word, own.snapshot.seconds)
@@ -238,7 +257,22 @@ class Conductor:
         if config is None:
             self._say(FAULTY_FORM, "warning")
         else:
+            warning = self._would_diverge_again(config)
             self._start(self._plan(config))
+            if warning:
+                self._say(warning, "warning")
+
+    def _would_diverge_again(self, config: RunConfig) -> str:
+        """What to say of a form that still has what the run that is shown diverged with; nothing where it has not."""
+        past = config_of(self.watched.history) if self.diverged and self.watched is not None else None
+        if self.watched is None or past is None:
+            return ""
+        remedy = remedy_of(self.watched.history)
+        if not remedy or remedy.keys() & difference(past, config).keys():
+            return ""
+        had = ", ".join(f"{name} {FIELDS[name].show(config.get(name))}" for name in remedy)
+        advised = ", ".join(f"{name} {FIELDS[name].show(value)}" for name, value in remedy.items())
+        return f"The run before diverged with this: {had}. Advised was {advised}; s stops, 2 shows the form."
 
     def drop(self) -> None:
         """Whatever was about to be opened or begun is not wanted any more."""
@@ -280,7 +314,7 @@ class Conductor:
 
     def _start(self, plan: Plan, history: History | None = None) -> None:
         session = Session(plan)
-        self.refusal = []
+        self.refusal, self.refused = [], None
         self._before = self.watched, self.own
         self.watched = self.own = Own(session, history)
         session.start()
@@ -478,8 +512,7 @@ class Conductor:
         if watched is None or watched.path is None or not watched.history.checkpoints:
             self._say("f forks a run from one of its checkpoints: there is none yet.", "information")
             return
-        diverged = isinstance(watched.history.end, Failed) and watched.history.end.reason == "diverged"
-        if step is None and diverged:
+        if step is None and self.diverged:
             step = last_good_checkpoint(watched.history)
         known = sorted({checkpoint.step for checkpoint in watched.history.checkpoints})
         before = [known_step for known_step in known if step is None or known_step <= step]
@@ -487,7 +520,7 @@ class Conductor:
             self._say(f"No checkpoint was kept up to step {step}; the first is of step {known[0]}.", "information")
             return
         changes = {name: value for name, value in self._changes().items() if forkable(name)}
-        if diverged:
+        if self.diverged:
             changes = {**remedy_of(watched.history), **changes}
         self.fork(f"{watched.path}@{before[-1]}", changes)
 

@@ -14,6 +14,8 @@ from gpt_tui.tui.keys import Action
 from gpt_tui.tui.stage import Stage
 from gpt_tui.tui.widgets.footer import KEPT, Item
 
+FIRST = 1
+
 
 class Doable:
     """focused, where it is asked for, is the widget with the focus below all overlays."""
@@ -47,7 +49,11 @@ class Doable:
                 continue
             taken.update(action.keys)
             if action.footer and not hidden:
-                yield Item(action.footer, action.first, self.label(action), _press(action))
+                yield Item(self._place(action), action.first, action.short or self.label(action), _press(action))
+
+    def _place(self, action: Action) -> int:
+        """Where it stands in the last line: what helps a run that diverged comes first."""
+        return FIRST if action.id == "fork_here" and self._conductor.diverged else action.footer
 
     def owner(self, action: Action, focused: Widget | None) -> Widget | None:
         """Where an action belongs: the focused widget, one that it lies in, the view, or (None) the app."""

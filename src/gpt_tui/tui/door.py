@@ -25,6 +25,7 @@ from gpt_tui.tui.app import SAVE_SECONDS, Playground
 from gpt_tui.tui.request import PlaygroundRequest
 
 LOOK_SECONDS = 0.5  # between two looks at the terminal
+GONE_SECONDS, SLOW_SECONDS = 3.0, 15.0  # that leaving may take once the run has ended, without a terminal and with one
 
 
 def run_playground(request: PlaygroundRequest) -> int:
@@ -156,5 +157,5 @@ def _leave_for(app: Playground, status: int) -> None:
 def _insist(session: Session | None, status: int) -> None:
     if session is not None:
         session.leave(SAVE_SECONDS)
-    time.sleep(3)
+    time.sleep(GONE_SECONDS if _terminal_is_gone() else SLOW_SECONDS)
     os._exit(_exit_status(session.outcome if session is not None else None, status))

@@ -27,6 +27,7 @@ class Action:
     where:  the owner: "app", or the name of a view or pane
     group:  the heading it stands under in the help
     footer: its place in the footer; 0 keeps it out
+    short:  what the footer calls it, where that is not the label
     """
 
     id: str
@@ -36,6 +37,7 @@ class Action:
     where: str
     group: str
     footer: int = 0
+    short: str = ""
 
     @property
     def name(self) -> str:
@@ -82,7 +84,7 @@ ACTIONS: tuple[Action, ...] = (
         "palette",
         ("colon", "ctrl+p"),
         "palette",
-        "Every action by name; or a live field and its new value.",
+        "Every action by name; or a field and its new value.",
         "app",
         "program",
         80,
@@ -137,7 +139,7 @@ ACTIONS: tuple[Action, ...] = (
         ("f",),
         "fork",
         "Fork the run: from the checkpoint at the crosshair, or the newest; where it diverged, at half the "
-        "learning rate and with what else its log advises.",
+        "learning rate or less and with what else its log advises.",
         "train",
         "run",
         45,
@@ -155,9 +157,13 @@ ACTIONS: tuple[Action, ...] = (
         "filter", ("slash",), "filter", "Show only the log's lines with these words; esc shows all.", "train", "reading"
     ),
     # Setup: the form -------------------------------------------------------------------------------------------------
-    Action("edit", ("enter",), "edit", "Type a value for the field; on a switch, turn it.", "setup", "form", 40),
-    Action("step_value(-1)", ("left", "h"), "less", "The value below, or the choice before.", "setup", "form", 45),
-    Action("step_value(1)", ("right", "l"), "more", "The value above, or the next choice.", "setup", "form", 45),
+    Action("edit", ("enter",), "edit", "Type a value for the field; on a switch, turn it.", "setup", "form", 4),
+    Action(
+        "step_value(-1)", ("left", "h"), "less", "The value below, or the choice before.", "setup", "form", 6, "change"
+    ),
+    Action(
+        "step_value(1)", ("right", "l"), "more", "The value above, or the next choice.", "setup", "form", 6, "change"
+    ),
     Action("cursor(-1)", ("up", "k"), "up", "Go to the field above.", "setup", "form"),
     Action("cursor(1)", ("down", "j"), "down", "Go to the field below.", "setup", "form"),
     Action("cursor_section(-1)", ("pageup",), "section up", "Go to the section above.", "setup", "form"),
@@ -173,7 +179,7 @@ ACTIONS: tuple[Action, ...] = (
         "form",
         28,
     ),
-    Action("undo", ("u",), "undo", "Take back the last change of the form.", "setup", "form", 55),
+    Action("undo", ("u",), "undo", "Take back the last change of the form.", "setup", "form", 12),
     Action("next_fault", ("x",), "next fault", "Go to the next field that is wrong.", "setup", "form"),
     Action(
         "filter", ("slash",), "filter", "Show only the fields with these letters; esc shows all.", "setup", "form", 70
@@ -191,7 +197,14 @@ ACTIONS: tuple[Action, ...] = (
         "save_preset", ("P",), "save preset", "Keep the form as a preset of your own, by name.", "setup", "form", 65
     ),
     Action(
-        "copy_command", ("y",), "copy command", "Copy the form as the command that does the same.", "setup", "form", 50
+        "copy_command",
+        ("y",),
+        "copy command",
+        "Copy the form as the command that does the same.",
+        "setup",
+        "form",
+        14,
+        "copy",
     ),
     Action("edit_file", ("e",), "as TOML", "Open the form as TOML in $EDITOR, and read it back.", "setup", "form"),
     Action("clear_filter", ("escape",), "show all", "Show all fields again.", "setup", "form"),

@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 STALE_SECONDS = 15.0  # a figure older than this is told no more: the driver has stopped answering
@@ -41,6 +42,14 @@ class Machine:
 
 
 NO_MACHINE = Machine()
+
+
+@cache
+def main_memory() -> int:
+    """Bytes that this machine has."""
+    import psutil
+
+    return int(psutil.virtual_memory().total)
 
 
 class Meter:

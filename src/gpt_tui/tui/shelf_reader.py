@@ -75,11 +75,13 @@ class Kept:
     """One checkpoint as a list shows it.
 
     val_loss:    of the evaluation at its step, where there was one that is not void
+    kept_as:     why it is still kept
     left_behind: whether the run went on from an earlier step since
     """
 
     info: CheckpointInfo
     val_loss: float | None
+    kept_as: str
     pinned: bool
     left_behind: bool = False
 
@@ -279,6 +281,8 @@ class ShelfReader:
         return seen
 
     def _look(self, path: Path) -> None:
+        from gpt_tui.core.runs import still_kept_as
+
         if path != self._wanted:
             return
         try:
@@ -289,9 +293,16 @@ class ShelfReader:
         except GptTuiError as error:
             self._tell(Looked(path, (), fault=str(error)))
             return
+        still = still_kept_as([info.reason or "" for info in infos])
         kept = [
-            Kept(info, None if info.name in behind else losses.get(info.step), info.name in pins, info.name in behind)
-            for info in reversed(infos)
+            Kept(
+                info,
+                None if (left_behind := info.name in behind) else losses.get(info.step),
+                why if info.reason else info.kept_as,
+                info.name in pins,
+                left_behind,
+            )
+            for info, why in zip(reversed(infos), reversed(still), strict=True)
         ]
         self._tell(Looked(path, tuple(kept)))
 

@@ -12,6 +12,7 @@ from textual.widgets import Input
 
 from gpt_tui.tui.screen import too_small
 
+Typed = events.Key | events.Paste | events.Resize
 UNSEEN_SECONDS = 0.25  # nobody reacts faster to a window that has become too small
 
 
@@ -28,7 +29,7 @@ class TypedKeys(App[None]):
 
     def __init__(self) -> None:
         super().__init__()
-        self._typed: asyncio.Queue[events.Key | events.Paste | events.Resize] = asyncio.Queue()
+        self._typed: asyncio.Queue[Typed] = asyncio.Queue()
         self._shrunk: events.Resize | None = None  # the newest size, if it is too small and not taken up yet
         self._unseen: Timer | None = None
 
@@ -63,12 +64,13 @@ class TypedKeys(App[None]):
         while True:
             event = await self._typed.get()
             try:
-                await self._obey_in_turn(event)
+                await self.obey(event)
             except Exception as error:  # noqa: BLE001 - what an action raises ends the program as anywhere else
                 self._handle_exception(error)
                 return
 
-    async def _obey_in_turn(self, event: events.Key | events.Paste | events.Resize) -> None:
+    async def obey(self, event: Typed) -> None:
+        """Do what one of them asks for, whose turn it is."""
         if isinstance(event, events.Resize):
             if self._shrunk is not None:  # or it grew again meanwhile
                 newest, self._shrunk = self._shrunk, None
@@ -87,6 +89,7 @@ class TypedKeys(App[None]):
         done = asyncio.Event()
         if node.is_running and node.call_later(done.set):
             try:
-                await asyncio.wait_for(done.wait(), 1)
+                async with asyncio.timeout(1):  # wait_for may swallow that the app is being left
+                    await done.wait()
             except TimeoutError:
                 pass

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from dataclasses import replace
 from pathlib import Path
 
 from gpt_tui.core.config import RunConfig
@@ -14,6 +15,7 @@ from gpt_tui.core.runs import History, Run, is_held
 from gpt_tui.core.session import Outcome, Session, Snapshot
 from gpt_tui.tui.state import State
 
+LATE = 5.0  # seconds that a step takes at least before it is told to be late
 LOOK_EVERY = 1.0  # seconds between looks at whether another process still works on a run
 
 
@@ -46,6 +48,24 @@ def pace_of(history: History, snapshot: Snapshot) -> Pace | None:
     return Pace(config.tokens_per_step / speed / estimated, snapshot.run_name)
 
 
+class StepClock:
+    """Tells of a step that takes far longer than those before it: a live edit may have made it a thousand times larger,
+    and until it is over nothing that is asked for can be done."""
+
+    def __init__(self) -> None:
+        self._step, self._since, self._usual = -1, 0.0, 0.0
+
+    def late(self, step: int, at_work: bool) -> float | None:
+        """Seconds that the step after `step` has taken so far; None where there is nothing to tell."""
+        now = time.monotonic()
+        if step != self._step or not at_work:
+            if at_work and 0 <= self._step < step:
+                self._usual = (now - self._since) / (step - self._step)
+            self._step, self._since = step, now
+        took = now - self._since
+        return took if took > max(LATE, 3 * self._usual) else None
+
+
 class Own:
     """A run that a session of this process works on. history: what is known of it already, when it is resumed."""
 
@@ -53,6 +73,7 @@ class Own:
         self.session = session
         self.history = history or History()
         self._reader = session.subscribe()
+        self._step_clock = StepClock()
         self._notices = len(self.history.notices)
 
     def poll(self) -> bool:
@@ -77,7 +98,10 @@ class Own:
 
     @property
     def state(self) -> State:
-        return State.of_snapshot(self.snapshot)
+        snapshot = self.snapshot
+        state = State.of_snapshot(snapshot)
+        late = self._step_clock.late(snapshot.step, snapshot.activity == "training" and snapshot.state == "TRAINING")
+        return state if late is None else replace(state, activity=f"step {snapshot.step + 1}", took=late)
 
     @property
     def name(self) -> str:

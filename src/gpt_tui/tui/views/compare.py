@@ -28,7 +28,7 @@ from gpt_tui.tui.widgets.compare_chart import MOST, CompareChart, Laid
 from gpt_tui.tui.widgets.pane import Pane
 from gpt_tui.tui.widgets.plot import placed
 from gpt_tui.tui.widgets.rows import cell
-from gpt_tui.tui.widgets.run_rows import shortened, without_stamp
+from gpt_tui.tui.widgets.run_rows import told_apart, without_stamp
 
 if TYPE_CHECKING:
     from gpt_tui.core.events import Sample
@@ -41,13 +41,13 @@ TEXT = 22  # cells that a sample's column has at least, where there is room for 
 
 def short_names(runs: Sequence[ShelfRun]) -> list[str]:
     """Titles, or names without their time stamps where these are not needed to tell the runs apart."""
-    plain = [run.title or without_stamp(run.name) for run in runs]
-    counted = Counter(plain)
-    names = [
-        one_line(name if counted[name] == 1 or run.title else shortened(run.name, len(run.name) - 1))
-        for name, run in zip(plain, runs, strict=True)
-    ]
-    return [cell(name, NAME).rstrip() for name in names]
+    names = [run.title or without_stamp(run.name) for run in runs]
+    for name, times in Counter(names).items():
+        alike = [at for at, run in enumerate(runs) if names[at] == name and not run.title]
+        if times > 1:
+            for at, told in zip(alike, told_apart([runs[at].name for at in alike]), strict=True):
+                names[at] = told
+    return [cell(one_line(name), NAME).rstrip() for name in names]
 
 
 class ComparedPane(Pane):

@@ -15,7 +15,8 @@ from gpt_tui.core.errors import Fault
 from gpt_tui.core.presets import Preset
 from gpt_tui.tui import figures
 from gpt_tui.tui.form import Form
-from gpt_tui.tui.plain import one_line
+from gpt_tui.tui.machine import main_memory
+from gpt_tui.tui.plain import EMPTY, one_line
 
 
 @dataclass(frozen=True)
@@ -37,14 +38,15 @@ _EXACT = 42  # columns that a list needs to write counts out
 def of_field(spec: FieldSpec, value: Any, in_preset: Any, notes: Notes, width: int, brief: int) -> Content:
     """Help, why, a safe start, what is allowed, the default, its flag and environment name.
 
-    brief: 0 as a list; 1 in running text; 2 without what the row or the other values say as well.
+    brief: 0 as a list; 1 without blank lines; 2 in running text; 3 without what the row or the other values say as
+    well; 4 without why
     """
-    shown = [one_line(spec.show(v)) or "empty" for v in (value, in_preset, spec.default)]
+    shown = [one_line(spec.show(v)) or EMPTY for v in (value, in_preset, spec.default)]
     preset_has = [("preset has", shown[1])] if shown[1] != shown[2] else []
     came_from = [("set by", one_line(notes.origin))] if notes.origin else []
-    if brief:
-        told = f"{spec.help} {spec.why}".strip()
-        less = brief > 1
+    if brief > 1:
+        told = f"{spec.help} {spec.why}".strip() if brief < 4 else spec.help
+        less = brief > 2
         return _lines(
             *_of_notes(notes),
             Content.assemble((spec.name, "bold $accent"), ": ", told),
@@ -70,7 +72,7 @@ def of_field(spec: FieldSpec, value: Any, in_preset: Any, notes: Notes, width: i
     ]
     paragraphs = [*_of_notes(notes), *(Content(text) for text in (spec.help, spec.why) if text)]
     names = _joined(("", spec.flag), ("", spec.environment))
-    return Content("\n\n").join([*paragraphs, _facts(rows, width), names])
+    return _blocks(brief, *paragraphs, _facts(rows, width), names)
 
 
 def _of_notes(notes: Notes) -> list[Content]:
@@ -91,16 +93,21 @@ def of_preset(preset: Preset, width: int, brief: int) -> Content:
         count = shapes.parameters(preset.config().model, preset.vocab_size)
         own = f"{count:,} parameters with its own vocabulary of {preset.vocab_size:,}."
     whence = ("after", preset.source) if preset.path is None else ("your own, in", str(preset.path))
-    if brief:
+    if brief > 1:
         return _lines(
             Content.assemble((preset.name, "bold $accent"), ": ", one_line(preset.summary)),
             *([Content(own)] if own else []),
             _joined(whence, ("", "--preset")),
-            *([Content(f"{what} {mine}")] if brief == 1 else []),
+            *([Content(f"{what} {mine}")] if brief == 2 else []),
         )
     rows = [whence, ("sets", f"{len(preset.values)} fields"), ("flag", "--preset")]
     told = [one_line(preset.summary), *([own] if own else []), f"{what} {mine}"]
-    return Content("\n\n").join([*(Content(text) for text in told), _facts(rows, width)])
+    return _blocks(brief, *(Content(text) for text in told), _facts(rows, width))
+
+
+def _blocks(brief: int, *blocks: Content) -> Content:
+    """One below the other, with blank lines between them unless room is short."""
+    return Content("\n" if brief else "\n\n").join(blocks)
 
 
 def of_cost(cost: Cost, name: str, unlike: str, faults: Sequence[Fault], width: int, brief: bool) -> Content:
@@ -108,7 +115,7 @@ def of_cost(cost: Cost, name: str, unlike: str, faults: Sequence[Fault], width: 
 
     name: of its dataset. unlike: how far it is from its preset, in words.
     """
-    count, memory = figures.count(cost.parameters), figures.size(cost.memory)
+    count, memory = figures.count(cost.parameters), _memory(cost)
     flops = figures.with_unit(figures.count(cost.flops), "FLOP")
     epochs = "" if cost.epochs is None else f"{_times(cost.epochs)} epochs"
     about = "" if cost.pace else "about "
@@ -136,6 +143,19 @@ def of_cost(cost: Cost, name: str, unlike: str, faults: Sequence[Fault], width: 
     rows += [("reads", f"{epochs} of {one_line(name)}")] if epochs else []
     listed = _facts([*rows, ("preset", unlike)], width)
     return _lines(_of_faults(faults), listed) if faults else listed
+
+
+def of_cost_line(cost: Cost, faults: Sequence[Fault], width: int) -> Content:
+    """The most telling of it, or what keeps it from starting."""
+    in_all = [] if cost.in_all is None else [f"{figures.duration(cost.in_all)} in all"]
+    parts = [f"{figures.count(cost.parameters)} parameters", _memory(cost), *in_all]
+    return _of_faults(faults) or _fitting(parts, width)
+
+
+def _memory(cost: Cost) -> str:
+    """What training takes, and what there is, where that is less."""
+    takes, here = figures.size(cost.memory), main_memory()
+    return takes if cost.memory <= here else f"{takes} (this machine has {figures.size(here)})"
 
 
 def time_of(cost: Cost) -> str:
@@ -166,7 +186,7 @@ def of_changes(form: Form, width: int) -> Content:
 
 def _changes(title: str, changes: dict[str, tuple[Any, Any]], width: int) -> Content:
     rows = [
-        (name, f"{one_line(FIELDS[name].show(old)) or 'empty'} → {one_line(FIELDS[name].show(new)) or 'empty'}")
+        (name, f"{one_line(FIELDS[name].show(old)) or EMPTY} → {one_line(FIELDS[name].show(new)) or EMPTY}")
         for name, (old, new) in changes.items()
     ]
     return _lines(Content.styled(title, "bold"), _facts(rows, width))

@@ -39,6 +39,19 @@ def without_stamp(name: str) -> str:
     return stamped[4] if stamped else name
 
 
+def told_apart(names: Sequence[str]) -> list[str]:
+    """Names that are alike but for their time stamps, each with as much of its stamp behind it as tells them apart."""
+    stamps = [_STAMP.fullmatch(name) for name in names]
+    for parts in ("{1}", "{1}{2}", "{0}-{1}", "{0}-{1}{2}"):
+        told = [
+            f"{stamp[4]} {parts.format(*stamp.groups())}" if stamp else name
+            for stamp, name in zip(stamps, names, strict=True)
+        ]
+        if len(set(told)) == len(told):
+            return told
+    return list(names)
+
+
 def local_time(created: str) -> str:
     """An ISO 8601 time by the local clock, to the minute; "" for what is none."""
     try:
@@ -208,7 +221,7 @@ def called(kept: Kept) -> str:
 
 
 def _kept_as(kept: Kept) -> str:
-    return f"left behind, {kept.info.kept_as}" if kept.left_behind else kept.info.kept_as
+    return f"left behind, {kept.kept_as}" if kept.left_behind else kept.kept_as
 
 
 class CheckpointRows(Rows):
