@@ -230,11 +230,12 @@ def test_resumed_from_an_earlier_checkpoint_the_edits_are_made_again(runs: Runs)
 
 
 def test_a_finished_run_goes_on_with_more_steps(runs: Runs) -> None:
-    runs.go(run_name="one")
+    _, before = runs.go(run_name="one")
     outcome, _ = runs.go(resume="one")
     assert outcome.kind == "refused"
     assert "max_iters" in str(outcome.error)
     outcome, events = runs.go(resume="one", edits={"max_iters": 40})
+    assert of(Continued, events)[0].time >= before[-1].time, "the last evaluation was work too"
     assert outcome.kind == "finished"
     assert of(Edit, events)[0].changes == {"max_iters": (30, 40)}
     assert [e.step for e in of(Step, events)] == list(range(31, 41))

@@ -63,6 +63,8 @@ if TYPE_CHECKING:
     from gpt_tui.core.lens import Passage
     from gpt_tui.core.training import Trainer
 
+_MOST_SECONDS = 1e9  # of work that a file is believed to tell of
+
 
 class Place(BaseModel):
     """What a checkpoint's state says of the run, beside what the trainer needs.
@@ -75,7 +77,7 @@ class Place(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     # Of a stranger's number that goes on rising, its checkpoints still have to be read.
-    seconds: Annotated[float, Field(ge=0), AfterValidator(lambda seconds: min(seconds, 1e9))]
+    seconds: Annotated[float, Field(ge=0), AfterValidator(lambda seconds: min(seconds, _MOST_SECONDS))]
     edits: Annotated[int, Field(ge=0)]
     looked: int = -1
     config: dict[str, Any]
@@ -310,12 +312,18 @@ def _reopened(
         history,
         checkpoint=info,
         resumed=True,
-        seconds=place.seconds,
+        seconds=_worked(place, reached, history),
         looked=place.looked,
         edits={**insisted(void, edited, plan.edits), **difference(config, edited)},
         untold=_untold(history, known),
         warnings=[*damaged, *altered, *missing, *more],
     )
+
+
+def _worked(place: Place, reached: int, history: History) -> float:
+    """Seconds of work so far: what came after the checkpoint without a step, the last evaluation, counts too."""
+    after = min(history.time, _MOST_SECONDS) if history.step == reached else 0.0
+    return max(place.seconds, after)
 
 
 def _as_begun(run: Run, history: History) -> tuple[RunConfig, list[str]]:
