@@ -991,6 +991,7 @@ def test_another_processor_and_other_versions_are_said_before_the_first_step(
     assert warnings_before_the_first_step(place.go_on()) == [], "the course of this machine is gone on with"
 
 
+@pytest.mark.soak
 def test_other_instructions_of_the_same_processor_are_said_before_the_first_step(place: Place) -> None:
     flags = [f"--{name.replace('_', '-')}={value}" for name, value in FIELDS.items()]
     made = run(place.folder, "--headless", *flags, "--dataset", str(place.text), "--run-name", "run")

@@ -25,6 +25,7 @@ from gpt_tui.core.runs import History, Run, Shelf, ShelfNotes, checkpoints
 from gpt_tui.core.session import Plan, Snapshot
 from gpt_tui.core.speech import Alternative, Source, Spoken, Utterance
 from gpt_tui.tui import machine
+from gpt_tui.tui import watched as watched_runs
 from gpt_tui.tui.app import Playground
 from gpt_tui.tui.form import Form
 from gpt_tui.tui.pace import Pace
@@ -46,6 +47,7 @@ def hold_still(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TZ", "UTC")
     time.tzset()
     monkeypatch.setattr(Pace, "next", lambda pace, busy=False: 0.05)  # often enough to be at rest soon
+    monkeypatch.setattr(watched_runs, "LATE", math.inf)  # no step is late, however slow the test is
     monkeypatch.setattr(beside, "physical_cores", lambda: 2)
     monkeypatch.setattr(machine.Meter, "read", lambda meter, gpu=False: machine.Machine(memory=412_000_000, use=163.0))
     monkeypatch.setattr(checkpoints, "_write_tensors", _write_zeros)

@@ -72,7 +72,7 @@ class TestReading:
     async def test_where_there_are_rows_enough_every_explanation_is_the_same_list(self, tmp_path: Path) -> None:
         async with opened((120, 40), own_text(tmp_path)) as (app, pilot):
             await until(pilot, lambda: app.setup.facts is not None)
-            for name in FIELDS:
+            for name in [*list(FIELDS)[::6], "dataset", "lr_decay_iters"]:
                 await go(pilot, app, name)
                 told = app.setup.beside.help_of(name).plain.splitlines()
                 places = [next(at for at, line in enumerate(told) if line.startswith(w)) for w in ("now ", "changes ")]

@@ -23,7 +23,7 @@ if not hasattr(time, "tzset"):
     pytest.skip("times of day cannot be pinned here", allow_module_level=True)
 
 KEPT = Path(__file__).parent / "snapshots"
-SIZES = [(80, 24), pytest.param((120, 40), marks=pytest.mark.soak), (200, 60)]
+SIZES = [(80, 24), *(pytest.param(size, marks=pytest.mark.soak) for size in [(120, 40), (200, 60)])]
 EVERY_SIZE = pytest.mark.parametrize("size", SIZES, ids=lambda size: f"{size[0]}x{size[1]}")
 
 

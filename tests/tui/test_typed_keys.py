@@ -31,7 +31,7 @@ def at_once(pilot: Pilot[None], *happening: str | tuple[int, int] | events.Event
 @pytest.fixture
 def slow_eyes(monkeypatch: pytest.MonkeyPatch) -> None:
     """Time for a test to press keys at a screen that has just become too small."""
-    monkeypatch.setattr(typed_keys, "UNSEEN_SECONDS", 2.0)
+    monkeypatch.setattr(typed_keys, "UNSEEN_SECONDS", 1.2)
 
 
 async def opened_field(pilot: Pilot[None]) -> Input:
