@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -10,8 +11,10 @@ from playing import footer, press, said, until, word
 
 from gpt_tui.core.config import Layer, resolve
 from gpt_tui.core.session import UNSAVED
+from gpt_tui.tui import door
 from gpt_tui.tui.app import Playground
 from gpt_tui.tui.request import PlaygroundRequest
+from patience import PATIENCE
 
 SMALL: dict[str, Any] = {
     "n_layer": 1, "n_head": 1, "n_embd": 8, "block_size": 8, "batch_size": 2, "max_iters": 10**6, "eval_iters": 1,
@@ -47,3 +50,30 @@ async def test_a_run_that_waits_to_be_saved_takes_no_step(request_for_run: Playg
         await press(pilot, "w")
         await until(pilot, lambda: word(app) == "STOPPED")
         assert app.watched.history.step == step
+
+
+async def test_a_run_that_ends_unsaved_before_the_app_hears_of_the_signal_is_told_all_the_same(
+    request_for_run: PlaygroundRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class AtOnce:
+        """A thread that has done its work before whoever starts it goes on."""
+
+        def __init__(self, target: Any, args: Any, **_: Any) -> None:
+            self.session = args[0]
+
+        def start(self) -> None:
+            assert self.session.leave(PATIENCE)
+
+    app = Playground(request_for_run)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await press(pilot, "space")
+        await until(pilot, lambda: word(app) == "TRAINING" and app.watched.history.step > 5)
+        session = app.session
+        path = session.snapshot.run_path
+        path.rename(request_for_run.runs_dir / "away")
+        with monkeypatch.context() as patched:
+            patched.setattr(door, "threading", SimpleNamespace(Thread=AtOnce))
+            door._leave_for(app, 143)
+        assert not session.alive
+        assert app.left is session
+        assert door._exit_status(app.left.outcome, 143) == 1

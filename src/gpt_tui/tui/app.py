@@ -573,7 +573,7 @@ class Playground(TypedKeys):
         self.conductor.drop()  # what waits for the run at work to be saved would begin another
         self._keep_preferences()
         session = self.session
-        self.left = self.left or session
+        self.remember_session()
         if session is None:
             self.exit()
             return
@@ -581,6 +581,11 @@ class Playground(TypedKeys):
         self.say("saving… q again leaves without waiting")
         self._show_all()
         self._leave_when_saved(session)
+
+    def remember_session(self) -> Session | None:
+        """The session that is at work as leaving begins: how it ends is told when the screen is gone."""
+        self.left = self.left or self.session
+        return self.left
 
     @work(exclusive=True, group="leave")
     async def _leave_when_saved(self, session: Session) -> None:

@@ -25,7 +25,6 @@ from gpt_tui.tui.app import SAVE_SECONDS, Playground
 from gpt_tui.tui.request import PlaygroundRequest
 
 LOOK_SECONDS = 0.5  # between two looks at the terminal
-GONE_SECONDS, SLOW_SECONDS = 3.0, 15.0  # that leaving may take once the run has ended, without a terminal and with one
 
 
 def run_playground(request: PlaygroundRequest) -> int:
@@ -119,13 +118,14 @@ def _watch_terminal(app: Playground, loop: asyncio.AbstractEventLoop, left: thre
     """
     while not left.wait(LOOK_SECONDS):
         gone = _terminal_is_gone()
+        session = app.remember_session() if gone else None
         with suppress(RuntimeError):  # the loop is closed: the program has been left meanwhile
             if gone:
                 loop.call_soon_threadsafe(app.leave, 129)
             elif not app.is_web:
                 loop.call_soon_threadsafe(_fit, app)
         if gone:
-            _insist(app.session, 129)
+            _insist(session, 129)
 
 
 def _fit(app: Playground) -> None:
@@ -150,12 +150,13 @@ def _terminal_is_gone() -> bool:
 
 def _leave_for(app: Playground, status: int) -> None:
     """A signal: save and leave, even where the terminal is gone and nothing can be drawn any more."""
-    threading.Thread(target=_insist, args=(app.session, status), name="gpt-tui leave", daemon=True).start()
+    session = app.remember_session()  # it may end, and not well, before the app looks
+    threading.Thread(target=_insist, args=(session, status), name="gpt-tui leave", daemon=True).start()
     app.leave(status)
 
 
 def _insist(session: Session | None, status: int) -> None:
     if session is not None:
         session.leave(SAVE_SECONDS)
-    time.sleep(GONE_SECONDS if _terminal_is_gone() else SLOW_SECONDS)
+    time.sleep(3)
     os._exit(_exit_status(session.outcome if session is not None else None, status))
