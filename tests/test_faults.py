@@ -485,6 +485,7 @@ program()
 """
 
 
+@pytest.mark.soak
 def test_a_step_without_end_is_left_with_the_checkpoint_before_it(tmp_path: Path) -> None:
     with Training(
         tmp_path, "--dataset", str(write_text(tmp_path)), *TINY,

@@ -119,6 +119,7 @@ async def test_leaving_by_a_key_closes_the_page(place: Path) -> None:
         assert last_event(only_run(place))["reason"] == "stopped"
 
 
+@pytest.mark.soak
 async def test_a_program_that_dies_closes_its_page(place: Path) -> None:
     with serving(place, *tiny(place)) as server:
         async with opened_page(server.address) as page:
@@ -129,14 +130,8 @@ async def test_a_program_that_dies_closes_its_page(place: Path) -> None:
             await page.wait("READY")
 
 
-@pytest.mark.parametrize(
-    ("number", "status"),
-    [
-        (signal.SIGTERM, 143),
-        pytest.param(signal.SIGINT, 130, marks=pytest.mark.soak),
-        pytest.param(signal.SIGHUP, 129, marks=pytest.mark.soak),
-    ],
-)
+@pytest.mark.soak
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 143), (signal.SIGINT, 130), (signal.SIGHUP, 129)])
 async def test_a_signal_to_the_server_saves_every_run(place: Path, number: signal.Signals, status: int) -> None:
     with serving(place, *tiny(place)) as server:
         async with opened_page(server.address) as page:

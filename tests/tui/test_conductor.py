@@ -262,7 +262,13 @@ async def test_f_forks_from_the_checkpoint_at_the_crosshair(
         await until(pilot, lambda: app.watched.history.step == 60)
 
 
-@pytest.mark.parametrize("more", [{}, {"checkpoint_interval": 1}], ids=["as it is", "newest weights saved, and broken"])
+@pytest.mark.parametrize(
+    "more",
+    [
+        pytest.param({}, id="as it is", marks=pytest.mark.soak),
+        pytest.param({"checkpoint_interval": 1}, id="newest weights saved, and broken"),
+    ],
+)
 async def test_a_diverged_run_is_forked_with_what_its_log_advises_by_one_key(
     request_for: Callable[..., PlaygroundRequest], more: dict[str, Any]
 ) -> None:

@@ -45,6 +45,7 @@ class TestReading:
                 app.setup.action_cursor(1)
             assert seen == ["preset", "dataset", "tokenizer", *(n for n, s in FIELDS.items() if s.section != "data")]
 
+    @pytest.mark.soak
     async def test_every_field_is_explained_without_anything_cut_off_at_any_size(self) -> None:
         async with opened((80, 24)) as (app, pilot):
             setup = app.setup

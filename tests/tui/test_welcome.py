@@ -72,7 +72,14 @@ async def test_every_key_of_moving_moves_and_any_other_says_what_is_possible(tmp
             assert isinstance(app.screen, Welcome)
 
 
-@pytest.mark.parametrize(("keys", "again"), [(("x",), True), (("escape",), False), (("end", "enter"), False)])
+@pytest.mark.parametrize(
+    ("keys", "again"),
+    [
+        (("x",), True),
+        pytest.param(("escape",), False, marks=pytest.mark.soak),
+        pytest.param(("end", "enter"), False, marks=pytest.mark.soak),
+    ],
+)
 async def test_it_asks_again_at_the_next_start_until_it_is_answered(
     tmp_path: Path, keys: tuple[str, ...], again: bool
 ) -> None:

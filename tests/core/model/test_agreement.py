@@ -95,6 +95,7 @@ def test_logits_and_loss_are_those_of_plain_numpy_for_every_switch(base: str) ->
         check(name, config)
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize(("base", "first"), PAIRS, ids=lambda word: word)
 def test_logits_and_loss_are_those_of_plain_numpy_for_every_pair_of_switches(base: str, first: str) -> None:
     for name, config in PAIRS[base, first].items():
