@@ -9,7 +9,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -915,7 +915,10 @@ def live_through(place: Place, fields: dict[str, Any], edits: Edits, blows: list
             return
         known = max((edit.step for edit in (*history.edits, *history.pending_edits)), default=0)
         script = script_of(tuple(edit for edit in edits if edit[0] > known))
-        when = at_step(max(history.course.values(), default=0) + after)
+        step = max(history.course.values(), default=0) + after
+        while kind in ("stopped", "signal") and step % fields["eval_interval"] == 0 and step in dict(edits):
+            step += 1  # see test_an_edit_asked_for_before_a_stop_comes_before_the_evaluation_that_is_cut_short
+        when = at_step(step)
         if kind == "killed":
             place.killed(when, *script, spec="run")
         else:
@@ -924,6 +927,7 @@ def live_through(place: Place, fields: dict[str, Any], edits: Edits, blows: list
 
 def check_drawn(drawn: tuple[dict[str, Any], Edits, list[tuple[str, int]]]) -> None:
     fields, edits, blows = drawn
+    fields = {"eval_interval": FIELDS["eval_interval"], **fields}
     with tempfile.TemporaryDirectory() as folder:
         whole, broken = Place(Path(folder) / "whole"), Place(Path(folder) / "broken")
         whole.go(*script_of(edits), fields=fields)
@@ -950,6 +954,21 @@ def test_whatever_is_edited_saved_and_interrupted_the_run_is_the_same_at_length(
     drawn: tuple[dict[str, Any], Edits, list[tuple[str, int]]],
 ) -> None:
     check_drawn(drawn)
+
+
+def test_an_edit_asked_for_before_a_stop_comes_before_the_evaluation_that_is_cut_short(
+    place: Place, uninterrupted: Callable[..., Course]
+) -> None:
+    """Of a run that nobody stops the evaluation comes first; all that is learned is the same."""
+    edits = ((16, (("batch_size", 1),)),)
+    wanted = uninterrupted(edits)
+    place.go(*script_of(edits), (at_step(16), Stop()))
+    assert [event.step for event in place.run().history().edits] == [16]
+    place.go_on()
+    got = course(place.run())
+    assert got.looks["losses"].pop(16) != wanted.looks["losses"][16]
+    others = {step: look for step, look in wanted.looks["losses"].items() if step != 16}
+    assert_same(place.run(), replace(wanted, looks={**wanted.looks, "losses": others}))
 
 
 # What cannot hold is said
