@@ -264,15 +264,13 @@ class Conductor:
 
     def _would_diverge_again(self, config: RunConfig) -> str:
         """What to say of a form that still has what the run that is shown diverged with; nothing where it has not."""
-        past = config_of(self.watched.history) if self.diverged and self.watched is not None else None
-        if self.watched is None or past is None:
+        if self.watched is None or not self.diverged:
             return ""
-        remedy = remedy_of(self.watched.history)
-        if not remedy or remedy.keys() & difference(past, config).keys():
+        past, remedy = config_of(self.watched.history), remedy_of(self.watched.history)
+        if past is None or not remedy or remedy.keys() & difference(past, config).keys():
             return ""
-        had = ", ".join(f"{name} {FIELDS[name].show(config.get(name))}" for name in remedy)
-        advised = ", ".join(f"{name} {FIELDS[name].show(value)}" for name, value in remedy.items())
-        return f"The run before diverged with this: {had}. Advised was {advised}; s stops, 2 shows the form."
+        had = _listed({name: config.get(name) for name in remedy})
+        return f"The run before diverged with this: {had}. Advised was {_listed(remedy)}; s stops, 2 shows the form."
 
     def drop(self) -> None:
         """Whatever was about to be opened or begun is not wanted any more."""
@@ -530,6 +528,10 @@ class Conductor:
             self._say("Nothing is running here: the change is in the form, for the next run.", "information")
         else:
             self.session.submit(EditFields({name: value}))
+
+
+def _listed(values: Mapping[str, Any]) -> str:
+    return ", ".join(f"{name} {FIELDS[name].show(value)}" for name, value in values.items())
 
 
 def forkable(name: str) -> bool:
