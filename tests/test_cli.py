@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import shutil
@@ -9,6 +10,7 @@ import subprocess
 import sys
 import tomllib
 from pathlib import Path
+from typing import Any, BinaryIO, cast
 
 import pytest
 
@@ -388,6 +390,29 @@ def test_a_stream_that_nobody_reads_any_more_stops_nothing() -> None:
         console.data("more")
         assert console.out.gone
         assert console.out.lost is None
+
+
+class HalfHearted(io.RawIOBase):
+    """Takes a few bytes at a time, as a full pipe does when a signal comes."""
+
+    def __init__(self) -> None:
+        self.taken = b""
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: Any) -> int:
+        self.taken += bytes(data[:3])
+        return min(3, len(data))
+
+
+def test_a_stream_without_a_buffer_gets_all_of_every_line() -> None:
+    raw = HalfHearted()
+    stream = io.TextIOWrapper(cast("BinaryIO", raw), encoding="utf-8", write_through=True)
+    console = Console(stream, None)
+    console.json_line('{"event": "step"}')
+    console.data("first and second")
+    assert raw.taken == b'{"event": "step"}\nfirst and second\n'
 
 
 def test_a_terminal_that_knows_few_characters_gets_escapes() -> None:

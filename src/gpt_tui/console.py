@@ -6,6 +6,7 @@ on. Nothing that comes from a model or a file reaches a terminal as control char
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 import textwrap
@@ -75,9 +76,14 @@ class Output:
     def write(self, text: str) -> None:
         if self._stream is None:
             return
+        raw = getattr(self._stream, "buffer", None)
         try:
-            self._stream.write(text)
-            self._stream.flush()
+            if isinstance(raw, io.RawIOBase):
+                encoding, errors = self._stream.encoding, self._stream.errors or "strict"
+                _write_all(raw, text.replace("\n", os.linesep).encode(encoding, errors))
+            else:
+                self._stream.write(text)
+                self._stream.flush()
         except (OSError, ValueError) as error:
             self._lose(error)
 
@@ -87,8 +93,7 @@ class Output:
         if buffer is None:
             return self.write(text)
         try:
-            buffer.write(text.encode("utf-8", "backslashreplace"))
-            buffer.flush()
+            _write_all(buffer, text.encode("utf-8", "backslashreplace"))
         except (OSError, ValueError) as error:
             self._lose(error)
 
@@ -103,6 +108,17 @@ class Output:
             os.close(nowhere)
         except (OSError, ValueError):
             pass  # a stream without a descriptor has nothing left to flush into
+
+
+def _write_all(file: BinaryIO | io.RawIOBase, data: bytes) -> None:
+    """Where the stream has no buffer (PYTHONUNBUFFERED), a pipe that is full takes a part when a signal comes."""
+    rest = memoryview(data)
+    while rest:
+        written = file.write(rest)
+        if written is None:
+            raise BlockingIOError("it takes no more now")
+        rest = rest[written:]
+    file.flush()
 
 
 def _asked_columns() -> int:
