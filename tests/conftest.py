@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +14,11 @@ from patience import PATIENCE
 
 # Small models gain nothing from a second thread, and lose much by waiting for it where tests run side by side.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+# Under nohup every process that a test starts would ignore a terminal that hangs up; a handler, unlike that, ends with
+# this process.
+if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+    signal.signal(signal.SIGHUP, lambda *_: None)
 
 
 @pytest.fixture(autouse=True)
