@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 from gpt_tui.core.runs import Run, load_checkpoint
+from patience import PATIENCE
 from program import command, environment, run
 
 TINY = [
@@ -29,7 +30,7 @@ FIELDS = {
     "continued": "step path created",
     "step": "step loss learning_rate grad_norm tokens tokens_per_second",
     "eval": "step train_loss val_loss whole_split best",
-    "sample": "step prompt seed text",
+    "sample": "step prompt seed text window_rule",
     "surprise": "step nats",
     "milestone": "step rung val_loss",
     "checkpoint": "step path reason",
@@ -369,6 +370,42 @@ def test_a_sample_reads_as_one_text_and_is_the_same_as_json(trained: Trained) ->
     assert [record["seed"] for record in records] == [5, 6]
     assert len(records[0]["tokens"]) == 12
     assert all(token["logprob"] < 0 for token in records[0]["tokens"])
+
+
+def test_many_samples_are_those_that_each_seed_gives_alone(trained: Trained) -> None:
+    wish = ["sample", "first", "--max-new-tokens", "40", "--window-rule", "full", "--json"]
+    records = read_events(run(trained.place, *wish, "--num-samples", "18", "--sample-seed", "3").stdout)
+    assert [record["seed"] for record in records] == list(range(3, 21))
+    for i in (0, 1, 17):
+        (alone,) = read_events(run(trained.place, *wish, "--sample-seed", str(3 + i)).stdout)
+        assert alone["text"] == records[i]["text"]
+    (half,) = read_events(run(trained.place, *wish, "--sample-seed", "3", "--window-rule", "half").stdout)
+    assert half["text"][:8] == records[0]["text"][:8]  # within the window there is no difference
+    assert half["tokens"] != records[0]["tokens"]
+
+
+def test_a_sample_reaches_a_pipe_as_it_is_made(trained: Trained) -> None:
+    """Of a text without end: all of it would never come."""
+    endless = command("sample", "first", "--max-new-tokens", "10000000", "--num-samples", "2", "--prompt", "the ")
+    with subprocess.Popen(endless, stdout=subprocess.PIPE, env=environment(trained.place)) as writing:
+        assert writing.stdout
+        assert writing.stdout.read(200).startswith(b"the ")
+        assert writing.poll() is None
+        writing.stdout.close()  # as `head` does
+        assert writing.wait(PATIENCE) == 0
+
+
+def test_a_faster_number_format_is_asked_for_by_name(trained: Trained) -> None:
+    wish = ["sample", "first", "--max-new-tokens", "20", "--json", "--temperature", "0"]
+    exact, fast = (
+        read_events(run(trained.place, *wish, "--dtype", dtype).stdout)[0] for dtype in ("float32", "bfloat16")
+    )
+    assert read_events(run(trained.place, *wish).stdout)[0] == exact
+    assert fast["tokens"][0]["logprob"] == pytest.approx(exact["tokens"][0]["logprob"], abs=0.1)
+    assert fast["tokens"] != exact["tokens"]
+    refused = run(trained.place, *wish, "--dtype", "bfloat8")
+    assert refused.returncode == 2
+    assert "bfloat16" in refused.stderr
 
 
 def test_a_prompt_that_the_model_cannot_read_is_refused(trained: Trained) -> None:

@@ -158,6 +158,8 @@ def test_a_run_takes_its_steps_and_the_looking_besides() -> None:
     often = in_all(eval_interval=100) - in_all(eval_interval=200)
     assert often > 10 * 2 * 20 * batch
     assert in_all(max_new_tokens=3000) > in_all(max_new_tokens=300)
+    assert in_all(max_new_tokens=3000, window_rule="full") > in_all(max_new_tokens=3000)  # half is the default
+    assert in_all(max_new_tokens=60, window_rule="full") == in_all(max_new_tokens=60)  # within one window
 
 
 def test_an_evaluation_on_the_whole_split_is_judged_by_the_split_s_size() -> None:

@@ -116,7 +116,10 @@ MAIN = Command(
     ),
 )
 
-_SPEAKING = ("prompt", "max_new_tokens", "temperature", "top_k", "top_p", "min_p", "sample_seed", "device")
+_SPEAKING = (
+    "prompt", "max_new_tokens", "temperature", "top_k", "top_p", "min_p", "sample_seed", "window_rule", "device",
+    "dtype",
+)  # fmt: skip
 
 COMMANDS: dict[str, Command] = {
     command.name: command
@@ -133,7 +136,8 @@ COMMANDS: dict[str, Command] = {
                 HELP,
             ),
             "RUN[@STEP]", 1, 1, (), "run",
-            "--prompt - reads the prompt from standard input. What is not given is as the run's own sampling says.",
+            "--prompt - reads the prompt from standard input. What is not given is as the run's own sampling says; "
+            "--dtype is float32 unless given, which gives the same text everywhere.",
         ),
         Command("runs", "List the runs, newest first.", (RUNS_DIR, JSON, HELP)),
         Command(

@@ -30,6 +30,7 @@ class Wish:
     sampling: SamplingConfig
     count: int
     device: str
+    dtype: str
 
 
 def run(arguments: Arguments, console: Console) -> int:
@@ -39,26 +40,29 @@ def run(arguments: Arguments, console: Console) -> int:
     console.live("loading torch")
     from gpt_tui.core.sampling import Speaker, default_prompt
 
-    speaker = Speaker.from_run(wish.found, wish.step, wish.device)
+    speaker = Speaker.from_run(wish.found, wish.step, wish.device, wish.dtype)
     for notice in speaker.notices:
         console.warn(f"gpt-tui: {notice}")
-    for i in range(wish.count):
-        seed = wish.sampling.sample_seed + i
+    shown_prompt = prompt or default_prompt(speaker.tokenizer)
+    at_once = speaker.texts_at_once()
+    for first in range(0, wish.count, at_once):
+        seeds = [wish.sampling.sample_seed + i for i in range(first, min(first + at_once, wish.count))]
+        together = speaker.generate_together(seeds, prompt, wish.sampling)
         if "json" in arguments:
-            tokens = list(speaker.generate(prompt, wish.sampling, seed))
-            record = {
-                "run": wish.found.name,
-                "step": speaker.step,
-                "prompt": prompt or default_prompt(speaker.tokenizer),
-                "seed": seed,
-                "text": "".join(token.text for token in tokens),
-                "tokens": [{"text": token.text, "logprob": token.logprob} for token in tokens],
-            }
-            console.json_line(json.dumps(record))
+            for seed, tokens in zip(seeds, zip(*together, strict=True), strict=True):
+                record = {
+                    "run": wish.found.name,
+                    "step": speaker.step,
+                    "prompt": shown_prompt,
+                    "seed": seed,
+                    "text": "".join(token.text for token in tokens),
+                    "tokens": [{"text": token.text, "logprob": token.logprob} for token in tokens],
+                }
+                console.json_line(json.dumps(record))
         else:
-            if i:
+            if first:
                 console.data(BETWEEN, end="")
-            stream(speaker.generate(prompt, wish.sampling, seed), prompt, console)
+            stream(together, prompt, console)
         if console.out.gone:
             break
     return 0
@@ -81,7 +85,8 @@ def read_wish(arguments: Arguments) -> Wish:
         raise Refusal(faults)
     config = found.digest().config or found.config()
     asked = {name: sound[name] for name in given if FIELDS[name].section == "sampling"}
-    return Wish(found, step, config.replace(**asked).sampling, count, sound["device"])
+    dtype = sound["dtype"] if "dtype" in given else "float32"
+    return Wish(found, step, config.replace(**asked).sampling, count, sound["device"], dtype)
 
 
 def read_prompt(console: Console) -> str:
@@ -93,11 +98,17 @@ def read_prompt(console: Console) -> str:
     return text.removesuffix("\n").removesuffix("\r")
 
 
-def stream(tokens: Iterator[Token], prompt: str, console: Console) -> None:
-    """The prompt and what follows it, as one text, each token as soon as there is one."""
+def stream(together: Iterator[list[Token]], prompt: str, console: Console) -> None:
+    """The prompt and what follows it, as one text, each token as soon as there is one; then the other texts."""
     console.data(prompt, end="")
-    for token in tokens:
+    others: list[list[str]] = []
+    for token, *rest in together:
+        others = others or [[prompt] for _ in rest]
+        for text, other in zip(others, rest, strict=True):
+            text.append(other.text)
         console.data(token.text, end="")
         if console.out.gone:
             return
     console.data()
+    for text in others:
+        console.data(BETWEEN + "".join(text))

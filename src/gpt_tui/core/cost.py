@@ -115,7 +115,11 @@ def estimate_looking(config: RunConfig, vocab_size: int, cores: int, facts: Data
     calls = sum(step.times for step in shapes.walk(model, vocab_size).steps)
     a_token = _SECONDS_A_TOKEN + _SECONDS_A_TOKEN_S_CALL * calls
     a_token += FLOAT * shapes.parameters(model, vocab_size) / _WEIGHTS_READ
-    return batches * forward + looks * config.sampling.max_new_tokens * a_token
+    # Past the window, `full` reads a whole window for each token, and `half` half of one for every half of one.
+    past = max(0, config.sampling.max_new_tokens - model.block_size)
+    read_again = past if config.sampling.window_rule == "full" else past / model.block_size
+    a_sample = config.sampling.max_new_tokens * a_token + read_again * forward / training.batch_size
+    return batches * forward + looks * a_sample
 
 
 def _seconds_a_batch(config: RunConfig, vocab_size: int, cores: int) -> float:

@@ -107,13 +107,14 @@ class Eval(Event):
 
 
 class Sample(Event):
-    """text: what was generated, without the prompt."""
+    """text: what was generated, without the prompt. window_rule: by which, once it was longer than a window."""
 
     event: Literal["sample"] = "sample"
     step: int
     prompt: str
     seed: int
     text: str
+    window_rule: Literal["half", "full"] = "half"
 
 
 class Surprise(Event):

@@ -113,8 +113,9 @@ class Looker:
         if text is None:
             raise Interrupted
         prompt, time = sampling.prompt or default_prompt(tokenizer), self._keeper.time
+        seed, rule = sampling.sample_seed, sampling.window_rule
         self._keeper.emit(
-            Sample(time=time, step=trainer.step_count, prompt=prompt, seed=sampling.sample_seed, text=text)
+            Sample(time=time, step=trainer.step_count, prompt=prompt, seed=seed, text=text, window_rule=rule)
         )
 
     def score_passage(self) -> None:

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import CancelledError
 from dataclasses import dataclass, field, replace
 from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, overload
 
@@ -235,7 +236,8 @@ class Speech:
         teller = _Teller(tokenizer, sampling)
         tokens: list[Spoken] = []
         began = first = time.perf_counter()
-        for draw in draws(speaker.model, ids, sampling, make_sampler(sampling.sample_seed)):
+        drawn = draws(speaker.model, ids, sampling, make_sampler(sampling.sample_seed))
+        for draw in islice(drawn, sampling.max_new_tokens):
             now = time.perf_counter()
             if not tokens:
                 first = now

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -99,37 +98,6 @@ def test_temperature_sharpens_before_the_filters_and_zero_is_greedy() -> None:
     assert {choose(logits, SamplingConfig(temperature=0), make_sampler(s)) for s in range(50)} == {0}
     warm = SamplingConfig(temperature=1, top_p=0.6)
     assert {choose(logits, warm, make_sampler(s)) for s in range(50)} == {0, 1}
-
-
-def without_cache(model: GPT, prompt: list[int], sampling: SamplingConfig, seed: int) -> Iterator[int]:
-    """The same tokens from whole windows, each computed anew: the rule `half` written out."""
-    sampler, block = make_sampler(seed), model.config.block_size
-    window = prompt[-block:]
-    for _ in range(sampling.max_new_tokens):
-        logits, _ = model(torch.tensor([window]))
-        token = choose(logits[0, -1].detach().numpy(), sampling, sampler)
-        yield token
-        window = [*window, token]
-        if len(window) > block:
-            window = [*window[-1 - block // 2 : -1], token]
-
-
-@pytest.mark.parametrize("position", ["rotary", "learned", "none"])
-@pytest.mark.parametrize("prompt", [[1], [1, 2, 3, 4, 5, 6, 7], [1, 2, 3] * 5])
-@pytest.mark.parametrize("temperature", [0.0, 1.0])
-def test_a_cached_text_is_the_uncached_one(position: str, prompt: list[int], temperature: float) -> None:
-    model = speaking_model(position=position)
-    sampling = SamplingConfig(temperature=temperature, max_new_tokens=100)
-    cached = [token for token, _ in generate(model, prompt, sampling, make_sampler(7))]
-    assert cached == list(without_cache(model, prompt, sampling, 7))
-
-
-@pytest.mark.parametrize("block_size", [1, 2, 3])
-def test_the_smallest_windows_speak_too(block_size: int) -> None:
-    model = speaking_model(block_size=block_size)
-    sampling = SamplingConfig(max_new_tokens=20)
-    cached = [token for token, _ in generate(model, [1], sampling, make_sampler(7))]
-    assert cached == list(without_cache(model, [1], sampling, 7))
 
 
 def test_logprobs_are_the_models_own_before_temperature_and_filters() -> None:

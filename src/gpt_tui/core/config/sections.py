@@ -566,3 +566,9 @@ class SamplingConfig(Section):
         ge=0,
         le=2**63 - 1,
     )
+    window_rule: Literal["half", "full"] = setting(
+        "half",
+        "What is seen of a text longer than block_size: half drops the older half when full; full slides, and is slow.",
+        why="full is what nanoGPT does, exact to it; the samples of a run keep one rule, so that they can be compared.",
+        start="half",
+    )

@@ -86,11 +86,7 @@ class SelfAttention(nn.Module):
 
     def forward(self, x: Tensor, start: int, cache: LayerCache | None) -> Tensor:
         B, T, C = x.shape
-        q, k, v = self.qkv(x).view(B, T, 3, self.n_head, C // self.n_head).permute(2, 0, 3, 1, 4)  # (B, H, T, D) each
-        if self.qk_norm:
-            q, k = F.rms_norm(q, q.shape[-1:]), F.rms_norm(k, k.shape[-1:])
-        if rotary := self.rotary[0]:
-            q, k = rotary(q, start), rotary(k, start)
+        q, k, v = self._queries_keys_values(x, start)
         if cache is not None:
             k, v = cache.append(start, k, v)
         # T tokens asked at once hide their future from one another; a single new one has none to hide.
@@ -102,6 +98,27 @@ class SelfAttention(nn.Module):
         y = F.scaled_dot_product_attention(q, k, v, mask, dropout_p=p, is_causal=start == 0 and T > 1)
         out: Tensor = self.dropout(self.proj(y.transpose(1, 2).reshape(B, T, C)))  # (B, T, C)
         return out
+
+    def turned(self, q: Tensor, k: Tensor, start: int) -> tuple[Tensor, Tensor]:
+        """Queries and keys (B, H, T, D) of the tokens from `start` on, with what is done to both before they meet."""
+        if self.qk_norm:
+            q, k = F.rms_norm(q, q.shape[-1:]), F.rms_norm(k, k.shape[-1:])
+        if rotary := self.rotary[0]:
+            q, k = rotary(q, start), rotary(k, start)
+        return q, k
+
+    def _queries_keys_values(self, x: Tensor, start: int) -> tuple[Tensor, Tensor, Tensor]:
+        B, T, C = x.shape
+        q, k, v = self.qkv(x).view(B, T, 3, self.n_head, C // self.n_head).permute(2, 0, 3, 1, 4)  # (B, H, T, D) each
+        return *self.turned(q, k, start), v
+
+    def weights(self, x: Tensor) -> Tensor:
+        """The (B, H, T, T) weights that `forward` never keeps, for whoever looks inside: row t is what token t of a
+        window that begins with x (B, T, C) takes of each."""
+        q, k, _ = self._queries_keys_values(x, 0)
+        scores = q @ k.transpose(-2, -1) / math.sqrt(q.size(-1))
+        later = torch.ones(x.size(1), x.size(1), dtype=torch.bool, device=x.device).triu(1)
+        return scores.masked_fill(later, -math.inf).softmax(-1)
 
 
 class FeedForward(nn.Module):
@@ -117,14 +134,16 @@ class FeedForward(nn.Module):
         self.dropout = nn.Dropout(config.dropout)
 
     def forward(self, x: Tensor) -> Tensor:
-        x = self.fc(x)  # (B, T, hidden), or twice as wide with a gate
-        if self.gated:
-            gate, x = x.chunk(2, dim=-1)
-            x = self.activation(gate) * x
-        else:
-            x = self.activation(x)
+        x = self.activate(self.fc(x))  # (B, T, hidden)
         out: Tensor = self.dropout(self.proj(x))  # (B, T, C)
         return out
+
+    def activate(self, x: Tensor) -> Tensor:
+        """(..., hidden) from what `fc` gives, which is twice as wide with a gate."""
+        if self.gated:
+            gate, x = x.chunk(2, dim=-1)
+            return self.activation(gate) * x
+        return self.activation(x)
 
 
 class Block(nn.Module):

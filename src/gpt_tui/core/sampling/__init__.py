@@ -10,7 +10,17 @@ from gpt_tui.core.sampling.filters import (
     log_probabilities,
     weigh,
 )
-from gpt_tui.core.sampling.generate import Draw, Token, default_prompt, draws, generate, make_sampler, sample_text
+from gpt_tui.core.sampling.frozen import freeze
+from gpt_tui.core.sampling.generate import (
+    Draw,
+    Token,
+    default_prompt,
+    draws,
+    draws_together,
+    generate,
+    make_sampler,
+    sample_text,
+)
 from gpt_tui.core.sampling.speaker import Speaker
 
 __all__ = [
@@ -21,7 +31,9 @@ __all__ = [
     "choose",
     "default_prompt",
     "draws",
+    "draws_together",
     "filtered",
+    "freeze",
     "generate",
     "keep_min_p",
     "keep_top_k",

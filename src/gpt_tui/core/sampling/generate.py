@@ -1,13 +1,18 @@
-"""Cached generation: a generator that yields tokens.
+"""Cached generation: generators that yield what is drawn, token by token.
 
-The window rule is `half`: when block_size tokens are full, the newest half of them is read again into an empty cache,
-so the model always sees between half a block and a whole one of the latest tokens, at a cost spread over half a block.
+What the model sees of a text that is longer than its block is said by the window rule, `window_rule` in the settings:
+
+half  When block_size tokens are full, the newest half of them is read again into an empty cache, so the model always
+      sees between half a block and a whole one of the latest tokens, at a cost spread over half a block.
+full  The last block_size tokens for every token, as nanoGPT does. Each has another position then than before, so past
+      the block nothing can be kept, and every token costs a whole block.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 import numpy as np
 import numpy.typing as npt
@@ -16,8 +21,13 @@ import torch
 from gpt_tui.core.config import SamplingConfig
 from gpt_tui.core.data import Tokenizer
 from gpt_tui.core.errors import GptTuiError
-from gpt_tui.core.model import GPT, Cache
+from gpt_tui.core.model import GPT
 from gpt_tui.core.sampling.filters import choose, log_probabilities
+
+# A few tokens of a small model wait for memory, not for multiplications: more threads cost them more than they save,
+# and take cores from a run that learns.
+FEW = 8
+SMALL = 20_000_000  # parameters
 
 
 @dataclass(frozen=True)
@@ -52,50 +62,74 @@ class Draw:
 
 
 def draws(model: GPT, prompt: Sequence[int], sampling: SamplingConfig, sampler: np.random.Generator) -> Iterator[Draw]:
-    """Yields max_new_tokens draws that go on from the token ids of `prompt` (>= 1); the first reads its window.
+    """`draws_together` for one text."""
+    for (draw,) in draws_together(model, prompt, sampling, [sampler]):
+        yield draw
 
-    The model computes in evaluation mode for each token and is left in the mode it was found in. Raises GptTuiError
-    where its logits are no numbers.
+
+def draws_together(
+    model: GPT, prompt: Sequence[int], sampling: SamplingConfig, samplers: Sequence[np.random.Generator]
+) -> Iterator[list[Draw]]:
+    """Yields a draw for each of the samplers, again and again without end: texts that all go on from the token ids of
+    `prompt` (>= 1), computed at once. The first draw reads the prompt's window.
+
+    Each text is what its sampler would write alone. The model computes in evaluation mode for each token and is left
+    in the mode it was found in. Raises GptTuiError where its logits are no numbers.
     """
     block_size = model.config.block_size
-    device = next(model.parameters()).device
-    cache = model.make_cache()
-    window = list(prompt[-block_size:])  # the tokens that the cache holds, and those it is still to read
-    fresh = window
-    for _ in range(sampling.max_new_tokens):
-        logits = _read(model, cache, torch.tensor([fresh], device=device))
+    kept = block_size // 2 if sampling.window_rule == "half" else block_size - 1  # beside a token that no longer fits
+    reader = _Reader(model, len(samplers))
+    windows = [list(prompt[-block_size:]) for _ in samplers]  # what the cache holds, and what it is still to read
+    fresh = windows
+    while True:
+        logits = reader.read(fresh)
         if not np.isfinite(logits).all():
             raise GptTuiError("the model gives NaN or infinity, not logits: its weights are damaged or too large")
-        token = choose(logits[-1], sampling, sampler)
-        yield Draw(token, logits)
-        if cache.length == block_size:
-            window = window[-(block_size // 2) :] if block_size > 1 else []
-            cache.clear()
-            fresh = [*window, token]
-        else:
-            fresh = [token]
-        window.append(token)
+        drawn = [Draw(choose(rows[-1], sampling, own), rows) for rows, own in zip(logits, samplers, strict=True)]
+        yield drawn
+        full = reader.cache.length == block_size
+        if full:
+            windows = [window[block_size - kept :] for window in windows]
+            reader.cache.clear()
+        for window, draw in zip(windows, drawn, strict=True):
+            window.append(draw.token)
+        fresh = windows if full else [[draw.token] for draw in drawn]
 
 
 def generate(
     model: GPT, prompt: Sequence[int], sampling: SamplingConfig, sampler: np.random.Generator
 ) -> Iterator[tuple[int, float]]:
-    """As `draws`, but yields pairs (token id, the model's ln p of it)."""
-    for draw in draws(model, prompt, sampling, sampler):
+    """Yields max_new_tokens pairs (token id, the model's ln p of it) that go on from `prompt`."""
+    for draw in islice(draws(model, prompt, sampling, sampler), sampling.max_new_tokens):
         yield draw.token, float(log_probabilities(draw.logits[-1])[draw.token])
 
 
-@torch.no_grad()
-def _read(model: GPT, cache: Cache, fresh: torch.Tensor) -> npt.NDArray[np.float64]:
-    """Logits (T, V) for the token after each of `fresh` (1, T)."""
-    was_training = model.training
-    if was_training:
-        model.eval()
-    logits, _ = model(fresh, cache=cache)
-    if was_training:
-        model.train()
-    result: npt.NDArray[np.float64] = logits[0].double().cpu().numpy()
-    return result
+class _Reader:
+    """Lets a model read texts, what is new of them, all at once."""
+
+    def __init__(self, model: GPT, texts: int):
+        self.cache = model.make_cache(texts)
+        self._model = model
+        self._device = model.token_embedding.weight.device
+        self._small = model.parameter_count() <= SMALL
+
+    @torch.no_grad()
+    def read(self, fresh: list[list[int]]) -> npt.NDArray[np.float64]:
+        """Logits (B, T, V) for the token after each of `fresh` (B, T)."""
+        idx = torch.tensor(fresh, device=self._device)
+        threads, was_training = torch.get_num_threads(), self._model.training
+        if self._small and idx.numel() < FEW:
+            torch.set_num_threads(1)
+        if was_training:
+            self._model.eval()
+        try:
+            logits, _ = self._model(idx, cache=self.cache)
+        finally:
+            torch.set_num_threads(threads)
+            if was_training:
+                self._model.train()
+        result: npt.NDArray[np.float64] = logits.double().cpu().numpy()
+        return result
 
 
 def sample_text(

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import codecs
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
 from typing import Any
 
 import torch
@@ -16,8 +17,13 @@ from gpt_tui.core.device import resolve_device
 from gpt_tui.core.errors import GptTuiError, visible
 from gpt_tui.core.model import GPT
 from gpt_tui.core.runs import Run, count_weights, newest_whole_checkpoint
-from gpt_tui.core.sampling.generate import Token, default_prompt, generate, make_sampler
+from gpt_tui.core.sampling.filters import log_probabilities
+from gpt_tui.core.sampling.frozen import freeze
+from gpt_tui.core.sampling.generate import Token, default_prompt, draws_together, make_sampler
 from gpt_tui.core.shapes import parameters
+
+MOST_AT_ONCE = 16
+MOST_KEPT = 2**28  # bytes of keys and values
 
 
 class _Undrawn(TorchFunctionMode):
@@ -33,23 +39,24 @@ class _Undrawn(TorchFunctionMode):
 
 
 class Speaker:
-    """A model with its tokenizer; knows no files once it is made."""
+    """A model as it was when the speaker was made, with its tokenizer; knows no files from then on."""
 
-    def __init__(self, model: GPT, tokenizer: Tokenizer, config: RunConfig, step: int = 0):
-        self.model = model
+    def __init__(self, model: GPT, tokenizer: Tokenizer, config: RunConfig, step: int = 0, dtype: str = "float32"):
+        """dtype: the number format of matrix products (float32, bfloat16, or auto for what this machine is fast in)."""
+        self.model = freeze(model, dtype)
         self.tokenizer = tokenizer
         self.config = config
         self.step = step
         self.notices: tuple[str, ...] = ()
 
     @classmethod
-    def from_run(cls, run: Run, step: int | None = None, device: str = "auto") -> Speaker:
+    def from_run(cls, run: Run, step: int | None = None, device: str = "auto", dtype: str = "float32") -> Speaker:
         """The model of a run's newest whole checkpoint, or of its checkpoint at `step`. Raises GptTuiError."""
         config, record = run.digest().config or run.config(), run.record()
         tokenizer = Tokenizer.from_json(record.tokenizer)
         info, saved, notices = newest_whole_checkpoint(run, step, to_train=False)
         try:
-            speaker = cls.of_weights(saved.model, tokenizer, config, info.step, device)
+            speaker = cls.of_weights(saved.model, tokenizer, config, info.step, device, dtype)
         except RuntimeError as error:
             why = visible(str(error), keep="\n\t")
             raise GptTuiError(f"{info.path}: the weights do not fit the run's configuration: {why}") from None
@@ -58,7 +65,13 @@ class Speaker:
 
     @classmethod
     def of_weights(
-        cls, weights: Mapping[str, Tensor], tokenizer: Tokenizer, config: RunConfig, step: int, device: str = "auto"
+        cls,
+        weights: Mapping[str, Tensor],
+        tokenizer: Tokenizer,
+        config: RunConfig,
+        step: int,
+        device: str = "auto",
+        dtype: str = "float32",
     ) -> Speaker:
         """A model with these weights. Raises RuntimeError where they are those of another configuration."""
         held = count_weights(weights)
@@ -68,7 +81,7 @@ class Speaker:
         with _Undrawn():
             model = GPT(config.model, tokenizer.vocab_size)
         model.load_state_dict(weights)
-        return cls(model.to(torch.device(resolve_device(device))).eval(), tokenizer, config, step)
+        return cls(model.to(torch.device(resolve_device(device))), tokenizer, config, step, dtype)
 
     def generate(
         self, prompt: str = "", sampling: SamplingConfig | None = None, seed: int | None = None
@@ -79,18 +92,38 @@ class Speaker:
         naming it and its position, for a prompt that the model cannot read.
         """
         sampling = sampling or self.config.sampling
+        seed = sampling.sample_seed if seed is None else seed
+        return (token for (token,) in self.generate_together([seed], prompt, sampling))
+
+    def generate_together(
+        self, seeds: Sequence[int], prompt: str = "", sampling: SamplingConfig | None = None
+    ) -> Iterator[list[Token]]:
+        """As `generate`, for a text a seed: yields their next tokens, one of each. All are computed at once, which
+        takes far less time than one after the other."""
+        sampling = sampling or self.config.sampling
         ids = self.tokenizer.encode(prompt or default_prompt(self.tokenizer), field="prompt").tolist()
-        return self._stream(ids, sampling, sampling.sample_seed if seed is None else seed)
+        return self._stream(ids, sampling, seeds)
+
+    def texts_at_once(self) -> int:
+        """How many texts may be generated together before what is kept of them takes much memory."""
+        shape = self.config.model
+        kept = 2 * 4 * shape.n_layer * shape.block_size * shape.n_embd * shape.attention  # bytes a text
+        return max(1, min(MOST_AT_ONCE, MOST_KEPT // max(1, kept)))
 
     def speak(self, prompt: str = "", sampling: SamplingConfig | None = None, seed: int | None = None) -> str:
         """What `generate` yields, as one text."""
         return "".join(token.text for token in self.generate(prompt, sampling, seed))
 
-    def _stream(self, ids: list[int], sampling: SamplingConfig, seed: int) -> Iterator[Token]:
+    def _stream(self, ids: list[int], sampling: SamplingConfig, seeds: Sequence[int]) -> Iterator[list[Token]]:
         # A character of several bytes is whole only with its last one: that token gets the text, the others none.
-        decoder = codecs.getincrementaldecoder("utf-8")("replace")
-        for token, logprob in generate(self.model, ids, sampling, make_sampler(seed)):
-            if self.tokenizer.kind == "byte":
-                yield Token(token, decoder.decode(bytes([token])), logprob)
-            else:
-                yield Token(token, self.tokenizer.decode([token]), logprob)
+        decoders = [codecs.getincrementaldecoder("utf-8")("replace") for _ in seeds]
+        drawn = draws_together(self.model, ids, sampling, [make_sampler(seed) for seed in seeds])
+        for together in islice(drawn, sampling.max_new_tokens):
+            tokens = []
+            for draw, decoder in zip(together, decoders, strict=True):
+                if self.tokenizer.kind == "byte":
+                    text = decoder.decode(bytes([draw.token]))
+                else:
+                    text = self.tokenizer.decode([draw.token])
+                tokens.append(Token(draw.token, text, float(log_probabilities(draw.logits[-1])[draw.token])))
+            yield tokens
