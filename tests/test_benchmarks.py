@@ -75,3 +75,13 @@ def test_published_figures_are_of_presets_that_exist() -> None:
         assert figures_of.keys() & {"val", "best"}, preset
         best_step = figures_of.get("best_step", 0)
         assert best_step <= PRESETS[preset].values["max_iters"], preset
+
+
+@pytest.mark.soak
+def test_how_fast_a_model_speaks_is_told_as_a_table() -> None:
+    command = [sys.executable, str(ROOT / "benchmarks" / "speaking.py"), "--repeats", "1"]
+    told = subprocess.run(command, capture_output=True, text=True, encoding="utf-8", check=True)
+    rows = [line.split("|")[1:-1] for line in told.stdout.splitlines() if line.startswith("| gpt-tui")]
+    assert rows[0][0].strip() == "gpt-tui, float32"
+    assert all(float(row[2].replace(",", "")) > 0 for row in rows)
+    assert "16 texts at once, float32" in told.stdout

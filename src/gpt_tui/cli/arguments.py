@@ -118,7 +118,7 @@ MAIN = Command(
 
 _SPEAKING = (
     "prompt", "max_new_tokens", "temperature", "top_k", "top_p", "min_p", "sample_seed", "window_rule", "device",
-    "dtype",
+    "dtype", "threads",
 )  # fmt: skip
 
 COMMANDS: dict[str, Command] = {

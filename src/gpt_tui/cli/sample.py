@@ -31,6 +31,7 @@ class Wish:
     count: int
     device: str
     dtype: str
+    threads: int | str
 
 
 def run(arguments: Arguments, console: Console) -> int:
@@ -38,11 +39,14 @@ def run(arguments: Arguments, console: Console) -> int:
     wish = read_wish(arguments)
     prompt = read_prompt(console) if arguments.get("prompt") == "-" else wish.sampling.prompt
     console.live("loading torch")
+    import torch
+
     from gpt_tui.core.sampling import Speaker, default_prompt
 
     speaker = Speaker.from_run(wish.found, wish.step, wish.device, wish.dtype)
     for notice in speaker.notices:
         console.warn(f"gpt-tui: {notice}")
+    torch.set_num_threads(speaker.model.threads() if wish.threads == "auto" else int(wish.threads))
     shown_prompt = prompt or default_prompt(speaker.tokenizer)
     at_once = speaker.texts_at_once()
     for first in range(0, wish.count, at_once):
@@ -86,7 +90,7 @@ def read_wish(arguments: Arguments) -> Wish:
     config = found.digest().config or found.config()
     asked = {name: sound[name] for name in given if FIELDS[name].section == "sampling"}
     dtype = sound["dtype"] if "dtype" in given else "float32"
-    return Wish(found, step, config.replace(**asked).sampling, count, sound["device"], dtype)
+    return Wish(found, step, config.replace(**asked).sampling, count, sound["device"], dtype, sound["threads"])
 
 
 def read_prompt(console: Console) -> str:

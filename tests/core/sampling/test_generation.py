@@ -209,13 +209,10 @@ def test_a_window_that_is_full_is_refused_by_a_frozen_model_too() -> None:
             frozen(torch.zeros(1, 1, dtype=torch.long), cache=cache)
 
 
-def test_reading_leaves_the_threads_of_the_caller_as_they_were() -> None:
-    before = torch.get_num_threads()
-    texts = draws(speaking_model(), [1], SamplingConfig(), make_sampler(1))
-    try:
-        torch.set_num_threads(2)
-        for _ in range(3):
-            next(texts)
-            assert torch.get_num_threads() == 2
-    finally:
-        torch.set_num_threads(before)
+def test_a_small_model_speaks_with_one_thread_and_a_large_one_with_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", "8")  # which decides how many there are
+    config = ModelConfig(n_layer=1, n_head=1, n_embd=64)
+    assert freeze(GPT(config, 65)).threads() == 1
+    assert freeze(GPT(config, 20_000), "float32").threads() == 2  # 10 MB
+    assert freeze(GPT(config, 20_000), "bfloat16").threads() == 1
+    assert freeze(GPT(config, 120_000)).threads() == 8

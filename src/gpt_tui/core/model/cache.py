@@ -11,16 +11,21 @@ class LayerCache:
     """Keys and values of one block for the tokens seen so far: (B, H, block_size, D) each, filled from the left."""
 
     def __init__(self, config: ModelConfig, batch_size: int, like: Tensor):
-        shape = (batch_size, config.n_head, config.block_size, config.n_embd // config.n_head)
-        self.keys = like.new_empty(shape)
-        self.values = like.new_empty(shape)
+        self._both = like.new_empty((batch_size, 2, config.n_head, config.block_size, config.n_embd // config.n_head))
 
     def append(self, start: int, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
         """Keep k and v (B, H, T, D) of the tokens from `start` on; returns those of every token so far."""
         end = start + k.size(2)
-        self.keys[:, :, start:end] = k
-        self.values[:, :, start:end] = v
-        return self.keys[:, :, :end], self.values[:, :, :end]
+        self._both[:, 0, :, start:end] = k
+        self._both[:, 1, :, start:end] = v
+        return self._both[:, 0, :, :end], self._both[:, 1, :, :end]
+
+    def append_both(self, start: int, kv: Tensor) -> tuple[Tensor, Tensor]:
+        """As `append`, of keys and values side by side (B, 2, H, T, D)."""
+        end = start + kv.size(3)
+        self._both[:, :, :, start:end] = kv
+        k, v = self._both[:, :, :, :end].unbind(1)
+        return k, v
 
 
 class Cache:

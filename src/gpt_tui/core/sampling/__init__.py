@@ -10,7 +10,7 @@ from gpt_tui.core.sampling.filters import (
     log_probabilities,
     weigh,
 )
-from gpt_tui.core.sampling.frozen import freeze
+from gpt_tui.core.sampling.frozen import Frozen, freeze
 from gpt_tui.core.sampling.generate import (
     Draw,
     Token,
@@ -25,6 +25,7 @@ from gpt_tui.core.sampling.speaker import Speaker
 
 __all__ = [
     "Draw",
+    "Frozen",
     "Speaker",
     "Token",
     "Weighed",

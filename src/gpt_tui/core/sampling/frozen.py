@@ -8,6 +8,7 @@ token goes through the blocks in fewer operations than a text that is learned fr
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable
 from typing import Any, cast
 
 import torch
@@ -15,11 +16,15 @@ import torch.nn as nn
 import torch.nn.functional as F
 from torch import Tensor
 
-from gpt_tui.core.device import resolve_dtype
-from gpt_tui.core.model import GPT, Block, Cache, FeedForward, LayerCache, SelfAttention
+from gpt_tui.core.device import resolve_dtype, resolve_threads
+from gpt_tui.core.model import GPT, Block, Cache, FeedForward, LayerCache, Norm
 
 FORMATS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
+BYTES_A_THREAD = 5_000_000
 _FUSED = {"relu": ("relu", ""), "gelu": ("gelu", "none"), "gelu_tanh": ("gelu", "tanh")}  # what oneDNN applies itself
+
+
+Read = Callable[[Tensor], Tensor]
 
 
 class Matrix(nn.Module):
@@ -33,25 +38,29 @@ class Matrix(nn.Module):
         self._packed = packed is not None
         self._weight = weight if packed is None else packed
         self._bias = linear.bias.detach().to(dtype) if linear.bias is not None else None
+        self._product = self.product()
 
     def forward(self, x: Tensor) -> Tensor:
         """(..., in) -> (..., out)."""
-        return self.product(x.to(self.dtype)).to(x.dtype)
+        return self._product(x.to(self.dtype)).to(x.dtype)
 
-    def product(self, x: Tensor) -> Tensor:
-        """As forward, of an x that has the matrix's own number format already; the result has it too."""
+    def product(self) -> Read:
+        """What gives the product with an x (..., in) that has the matrix's number format, in that format."""
+        weight, bias, multiply = self._weight, self._bias, _multiply
         if self._packed:
-            y: Tensor = _multiply(x, self._weight, self._bias, "none", [], "")
-            return y
-        return F.linear(x, self._weight, self._bias)
+            return lambda x: multiply(x, weight, bias, "none", [], "")
+        return lambda x: F.linear(x, weight, bias)
 
-    def activated(self, x: Tensor, layer: FeedForward, name: str) -> Tensor:
-        """The product, and the activation of a feed-forward layer after it, which is computed in at least float32."""
+    def activated(self, layer: FeedForward, name: str) -> Read:
+        """The product, and after it the activation of a feed-forward layer, which is computed in at least float32."""
+        weight, bias, multiply, dtype = self._weight, self._bias, _multiply, self.dtype
         if self._packed and name in _FUSED:
-            y: Tensor = _multiply(x, self._weight, self._bias, _FUSED[name][0], [], _FUSED[name][1])
-            return y
-        y = self.product(x)
-        return layer.activate(y.float() if y.dtype == torch.bfloat16 else y).to(self.dtype)
+            activation, algorithm = _FUSED[name]
+            return lambda x: multiply(x, weight, bias, activation, [], algorithm)
+        product, activate = self.product(), layer.activate
+        if dtype == torch.bfloat16:
+            return lambda x: activate(product(x).float()).to(dtype)
+        return lambda x: activate(product(x))
 
 
 class Frozen(GPT):
@@ -66,11 +75,11 @@ class Frozen(GPT):
         model = copy.deepcopy(model)
         self.__dict__.update({name: value for name, value in model.__dict__.items() if name not in self.__dict__})
         self._parameters, self._buffers, self._modules = model._parameters, model._buffers, model._modules
-        own = self.token_embedding.weight
-        products = own.dtype
-        if own.dtype == torch.float32:
-            products = FORMATS[resolve_dtype(dtype, own.device.type, model.config)]
+        own = products = self.token_embedding.weight.dtype
+        if own == torch.float32:
+            products = FORMATS[resolve_dtype(dtype, self.token_embedding.weight.device.type, model.config)]
         self._parameter_count = model.parameter_count()
+        self._bytes = self._parameter_count * products.itemsize
         for module in list(self.modules()):
             for name, child in list(module.named_children()):
                 if isinstance(child, nn.Linear):
@@ -78,9 +87,16 @@ class Frozen(GPT):
                 elif isinstance(child, nn.Dropout):
                     setattr(module, name, nn.Identity())
         self.eval().requires_grad_(False)
+        blocks = cast(list[Block], self.blocks)
+        self._steps = [(_attending(block, own), _thinking(block, self.config.activation, own)) for block in blocks]
 
     def parameter_count(self) -> int:
         return self._parameter_count
+
+    def threads(self) -> int:
+        """How many threads this machine best gives to it where nothing else is computed: those of a small model would
+        wait for one another longer than for the weights."""
+        return max(1, min(resolve_threads("auto"), self._bytes // BYTES_A_THREAD))
 
     def forward(
         self, idx: Tensor, targets: Tensor | None = None, cache: Cache | None = None
@@ -92,46 +108,78 @@ class Frozen(GPT):
 
     def _read_one(self, idx: Tensor, cache: Cache) -> Tensor:
         """Logits (B, 1, V) after one token of each text, idx (B, 1): block after block, as `Block` says."""
-        start, residual = cache.length, self.config.residual
+        start = cache.length
         x = self._embed(idx, start, cache)[:, 0]  # (B, C)
-        for block, layer in zip(cast(list[Block], self.blocks), cache.layers, strict=True):
-            if block.attention is not None and block.norm1 is not None and layer is not None:
-                y = _attend(block.attention, block.norm1(x), layer, start)
-                x = x + y if residual else y.to(x.dtype)
-            if block.feed_forward is not None and block.norm2 is not None:
-                y = _think(block.feed_forward, block.norm2(x), self.config.activation)
-                x = x + y if residual else y.to(x.dtype)
+        for (attend, think), layer in zip(self._steps, cache.layers, strict=True):
+            if attend is not None and layer is not None:
+                x = attend(x, layer, start)
+            if think is not None:
+                x = think(x)
         cache.length = start + 1
         x = self.norm(x)
         logits: Tensor = self.head(x) if self.head is not None else x
         return logits[:, None]
 
 
-def freeze(model: GPT, dtype: str = "float32") -> GPT:
+def freeze(model: GPT, dtype: str = "float32") -> Frozen:
     """A copy of `model` that only speaks; dtype as that of `Frozen`."""
     return model if isinstance(model, Frozen) else Frozen(model, dtype)
 
 
-def _attend(attention: SelfAttention, x: Tensor, layer: LayerCache, start: int) -> Tensor:
-    """`SelfAttention.forward` for one token of each text: x (B, C) -> (B, C)."""
-    B, C = x.shape
-    matrix, proj, H = cast(Matrix, attention.qkv), attention.proj, attention.n_head
-    qkv = matrix.product(x.to(matrix.dtype)).view(B, 3, H, 1, C // H)
-    if attention.qk_norm or attention.rotary[0] is not None:
-        q, k = attention.turned(qkv[:, 0].to(x.dtype), qkv[:, 1].to(x.dtype), start)
-        keys, values = layer.append(start, k, qkv[:, 2])
-    else:
-        q = qkv[:, 0].to(x.dtype)
-        keys, values = layer.append(start, qkv[:, 1], qkv[:, 2])  # which has the format of x
-    y = F.scaled_dot_product_attention(q, keys, values).view(B, C)
-    return proj.product(y.to(proj.dtype)) if isinstance(proj, Matrix) else y
+# One token of each text, through the parts of a block. What each part needs is looked up once, when it is made: per
+# token, looking it up would take as long as computing with it. own: the number format of all but the products.
 
 
-def _think(layer: FeedForward, x: Tensor, activation: str) -> Tensor:
-    """`FeedForward.forward` for one token of each text: x (B, C) -> (B, C)."""
-    matrix, proj = cast(Matrix, layer.fc), layer.proj
-    y = matrix.activated(x.to(matrix.dtype), layer, activation)
-    return proj.product(y) if isinstance(proj, Matrix) else y
+def _attending(block: Block, own: torch.dtype) -> Callable[[Tensor, LayerCache, int], Tensor] | None:
+    """`SelfAttention.forward` with what `Block` does around it: (B, C), what is kept, and the position -> (B, C)."""
+    attention = block.attention
+    if attention is None:
+        return None
+    norm, H, turned, residual = _norming(block.norm1), attention.n_head, attention.turned, block.residual
+    matrix, proj = cast(Matrix, attention.qkv), attention.proj
+    queries_keys_values, dtype = matrix.product(), matrix.dtype
+    project = proj.product() if isinstance(proj, Matrix) else None
+    plain = not attention.qk_norm and attention.rotary[0] is None
+
+    def attend(x: Tensor, layer: LayerCache, start: int) -> Tensor:
+        B, C = x.shape
+        qkv = queries_keys_values(norm(x).to(dtype)).view(B, 3, H, 1, C // H)
+        q, kv = qkv[:, 0].to(own), qkv[:, 1:]
+        if not plain:
+            k, v = kv.to(own).unbind(1)
+            q, k = turned(q, k, start)
+            kv = torch.stack((k, v), 1)
+        y = F.scaled_dot_product_attention(q, *layer.append_both(start, kv)).view(B, C)
+        y = project(y.to(dtype)) if project is not None else y
+        return x + y if residual else y.to(own)
+
+    return attend
+
+
+def _thinking(block: Block, activation: str, own: torch.dtype) -> Read | None:
+    """`FeedForward.forward` with what `Block` does around it: (B, C) -> (B, C)."""
+    layer = block.feed_forward
+    if layer is None:
+        return None
+    norm, residual, matrix, proj = _norming(block.norm2), block.residual, cast(Matrix, layer.fc), layer.proj
+    hidden, dtype = matrix.activated(layer, activation), matrix.dtype
+    project = proj.product() if isinstance(proj, Matrix) else None
+
+    def think(x: Tensor) -> Tensor:
+        y = hidden(norm(x).to(dtype))
+        y = project(y) if project is not None else y
+        return x + y if residual else y.to(own)
+
+    return think
+
+
+def _norming(norm: nn.Module | None) -> Read:
+    if not isinstance(norm, Norm):
+        return lambda x: x
+    shape, weight, bias = list(norm.shape), norm.weight, norm.bias
+    if norm.kind == "layernorm":
+        return lambda x: torch.layer_norm(x, shape, weight, bias)
+    return lambda x: torch.rms_norm(x, shape, weight)
 
 
 # oneDNN's own layout. torch.compile uses these two for a frozen model; they have no public name, and may be missing.

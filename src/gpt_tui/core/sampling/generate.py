@@ -24,11 +24,6 @@ from gpt_tui.core.errors import GptTuiError
 from gpt_tui.core.model import GPT
 from gpt_tui.core.sampling.filters import choose, log_probabilities
 
-# A few tokens of a small model wait for memory, not for multiplications: more threads cost them more than they save,
-# and take cores from a run that learns.
-FEW = 8
-SMALL = 20_000_000  # parameters
-
 
 @dataclass(frozen=True)
 class Token:
@@ -111,23 +106,17 @@ class _Reader:
         self.cache = model.make_cache(texts)
         self._model = model
         self._device = model.token_embedding.weight.device
-        self._small = model.parameter_count() <= SMALL
 
-    @torch.no_grad()
+    @torch.inference_mode()
     def read(self, fresh: list[list[int]]) -> npt.NDArray[np.float64]:
         """Logits (B, T, V) for the token after each of `fresh` (B, T)."""
         idx = torch.tensor(fresh, device=self._device)
-        threads, was_training = torch.get_num_threads(), self._model.training
-        if self._small and idx.numel() < FEW:
-            torch.set_num_threads(1)
+        was_training = self._model.training
         if was_training:
             self._model.eval()
-        try:
-            logits, _ = self._model(idx, cache=self.cache)
-        finally:
-            torch.set_num_threads(threads)
-            if was_training:
-                self._model.train()
+        logits, _ = self._model(idx, cache=self.cache)
+        if was_training:
+            self._model.train()
         result: npt.NDArray[np.float64] = logits.double().cpu().numpy()
         return result
 
