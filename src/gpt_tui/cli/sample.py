@@ -39,14 +39,12 @@ def run(arguments: Arguments, console: Console) -> int:
     wish = read_wish(arguments)
     prompt = read_prompt(console) if arguments.get("prompt") == "-" else wish.sampling.prompt
     console.live("loading torch")
-    import torch
-
     from gpt_tui.core.sampling import Speaker, default_prompt
 
     speaker = Speaker.from_run(wish.found, wish.step, wish.device, wish.dtype)
     for notice in speaker.notices:
         console.warn(f"gpt-tui: {notice}")
-    torch.set_num_threads(speaker.model.threads() if wish.threads == "auto" else int(wish.threads))
+    speaker.use_threads(wish.threads)
     shown_prompt = prompt or default_prompt(speaker.tokenizer)
     at_once = speaker.texts_at_once()
     for first in range(0, wish.count, at_once):

@@ -104,6 +104,11 @@ class Speaker:
         ids = self.tokenizer.encode(prompt or default_prompt(self.tokenizer), field="prompt").tolist()
         return self._stream(ids, sampling, seeds)
 
+    def use_threads(self, wanted: int | str) -> None:
+        """Let the thread that calls this compute with so many threads; "auto" for those that are best for the model
+        where nothing else is computed. PyTorch counts them for each thread of the program apart."""
+        torch.set_num_threads(self.model.threads() if wanted == "auto" else int(wanted))
+
     def texts_at_once(self) -> int:
         """How many texts may be generated together before what is kept of them takes much memory."""
         shape = self.config.model
