@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +18,8 @@ from gpt_tui.core.events import Step
 from gpt_tui.core.runs import Run
 from gpt_tui.core.sampling import Speaker
 from gpt_tui.core.session import Lend, Pause, Plan, Session, Stop
-from gpt_tui.core.speech import Source, Speech, Utterance
+from gpt_tui.core.speech import Alternative, Source, Speech, Spoken, Utterance, writing
+from gpt_tui.core.speech import speech as voice
 from patience import PATIENCE, until
 
 TEXT = "".join(
@@ -68,8 +71,19 @@ def said(speech: Speech, source: Source, prompt: str = "", sampling: SamplingCon
     return speech.utterance
 
 
+def ended(speech: Speech) -> Utterance:
+    until(lambda: speech.utterance.state in ("finished", "failed"))
+    assert speech.utterance.state == "finished", speech.utterance.error
+    return speech.utterance
+
+
 def written(utterance: Utterance) -> str:
-    return "".join(token.text for token in utterance.tokens if not token.given)
+    return text_of(utterance.tokens)
+
+
+def text_of(tokens: Sequence[Spoken]) -> str:
+    """What the model wrote of it."""
+    return "".join(token.text for token in tokens if not token.given)
 
 
 @pytest.mark.parametrize("sampling", [GREEDY, SAMPLED], ids=["greedy", "sampled"])
@@ -88,33 +102,72 @@ def test_the_text_is_the_one_that_sample_writes(
     assert utterance.tokens_per_second is not None
 
 
+FILTERED = SamplingConfig(temperature=0.5, top_k=5, top_p=0.9, max_new_tokens=3)
+
+
 def test_every_token_says_how_likely_it_was_and_what_else_was(runs_dir: Path, speech: Speech) -> None:
     path = runs_dir / "runs" / "char"
     prompt = "The house of ANNA is"  # longer than the window of 16
-    utterance = said(speech, Source(path), prompt, SamplingConfig(temperature=0.5, top_k=3, max_new_tokens=3))
+    utterance = said(speech, Source(path), prompt, FILTERED)
     speaker = Speaker.from_run(Run.open(path))
     ids = speaker.tokenizer.encode(prompt).tolist()
     with torch.no_grad():
         logits = speaker.model(torch.tensor([ids[-16:]]))[0][0].double()
     tokens = utterance.tokens
     assert [t.shown for t in tokens] == [speaker.tokenizer.token_text(t.id) for t in tokens]
-    assert [t.logprob for t in tokens[: len(ids) - 15]] == [None] * (len(ids) - 15)
     for at in range(len(ids) - 15, len(ids) + 1):
         row = logits[at - (len(ids) - 16) - 1]
-        chances, cooled = torch.softmax(row, -1), torch.softmax(row / 0.5, -1)
-        kept = torch.topk(cooled, 3).indices.tolist()
+        chances = torch.softmax(row, -1)
+        cooled = torch.softmax(row / 0.5, -1)
+        five = only(cooled, torch.topk(cooled, 5).indices.tolist())
+        most = torch.sort(five, descending=True)
+        nucleus = only(five, most.indices[: 1 + int((most.values.cumsum(-1) < 0.9).sum())].tolist())
         token = tokens[at]
         assert token.given == (at < len(ids))
         assert token.logprob == pytest.approx(math.log(chances[token.id]), rel=1e-6)
         assert token.rank == 1 + int((chances > chances[token.id]).sum())
-        total = float(cooled[kept].sum())
-        assert token.after == pytest.approx(float(cooled[token.id]) / total if token.id in kept else 0)
+        assert token.filters == ("temperature", "top_k", "top_p")
+        assert token.after == token.chances[-1]
         assert len(token.alternatives) == 8
         assert [a.id for a in token.alternatives] == torch.topk(chances, 8).indices.tolist()
+        for other in (token, *token.alternatives):
+            assert other.chances == pytest.approx([float(p[other.id]) for p in (chances, cooled, five, nucleus)])
         for other in token.alternatives:
-            assert other.before == pytest.approx(float(chances[other.id]), rel=1e-6)
-            assert other.after == pytest.approx(float(cooled[other.id]) / total if other.id in kept else 0)
-            assert other.text == speaker.tokenizer.token_text(other.id)
+            assert (other.before, other.after) == (other.chances[0], other.chances[3])
+            assert (other.text, other.shown) == (
+                speaker.tokenizer.decode([other.id]),
+                speaker.tokenizer.token_text(other.id),
+            )
+
+
+def only(chances: torch.Tensor, kept: list[int]) -> torch.Tensor:
+    """These alone, as likely beside each other as before."""
+    left = torch.zeros_like(chances)
+    left[kept] = chances[kept]
+    return left / left.sum()
+
+
+def test_a_filter_that_is_off_has_no_part_in_it(runs_dir: Path, speech: Speech) -> None:
+    utterance = said(speech, Source(runs_dir / "runs" / "char"), "", SamplingConfig(temperature=1, max_new_tokens=2))
+    assert [token.filters for token in utterance.tokens] == [()] * 3
+    for token in utterance.tokens[1:]:
+        assert token.chances == (token.after,) == pytest.approx((math.exp(token.logprob or 0),))
+
+
+def test_a_text_that_is_longer_than_the_window_is_read_from_its_beginning(runs_dir: Path, speech: Speech) -> None:
+    path = runs_dir / "runs" / "char"
+    prompt = TEXT[:101]
+    tokens = said(speech, Source(path), prompt, FILTERED).tokens
+    speaker = Speaker.from_run(Run.open(path))
+    ids = speaker.tokenizer.encode(prompt).tolist()
+    assert tokens[0].logprob is None
+    for at in range(1, 101 - 15):
+        # In windows of 16, each of which begins with the half of the one before that is known already.
+        start = 0 if at <= 16 else (at - 17) // 8 * 8 + 8
+        with torch.no_grad():
+            logits = speaker.model(torch.tensor([ids[start:at]]))[0][0, -1].double()
+        assert tokens[at].logprob == pytest.approx(float(torch.log_softmax(logits, -1)[ids[at]]), rel=1e-4), at
+        assert at - start >= min(at, 8)
 
 
 def test_the_sampler_at_zero_leaves_the_likeliest_alone(runs_dir: Path, speech: Speech) -> None:
@@ -194,6 +247,217 @@ def test_stopping_and_saying_anew_take_effect_at_once(runs_dir: Path, speech: Sp
     assert speech.utterance.state == "stopped"
     speech.say(source, "BEN", GREEDY)
     assert speech.utterance.state == "stopped"
+
+
+# Several samples at once --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "sampling", [SAMPLED, SAMPLED.model_copy(update={"window_rule": "full"})], ids=["half", "full"]
+)
+@pytest.mark.parametrize("name", ["char", "byte"])
+def test_several_samples_are_each_what_its_own_seed_writes(
+    runs_dir: Path, speech: Speech, name: str, sampling: SamplingConfig
+) -> None:
+    run = Run.open(runs_dir / "runs" / name)
+    speech.say(Source(run.path), "ANNA:\n", sampling, samples=3)
+    utterance = ended(speech)
+    speaker = Speaker.from_run(run)
+    texts = [speaker.speak("ANNA:\n", sampling, seed=5 + number) for number in range(3)]
+    assert [text_of(sample) for sample in utterance.samples] == texts
+    assert len(set(texts)) == 3
+    assert utterance.tokens == utterance.samples[0]
+
+
+def test_the_speed_counts_the_tokens_of_all_samples(
+    runs_dir: Path, speech: Speech, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ticks = itertools.count()
+    monkeypatch.setattr(voice.time, "perf_counter", lambda: float(next(ticks)))  # a second a token
+    for samples in (1, 4):
+        speech.say(Source(runs_dir / "runs" / "char"), "", SAMPLED, samples)
+        assert ended(speech).tokens_per_second == samples
+
+
+# Going on ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["char", "byte"])
+def test_what_was_stopped_goes_on_as_if_it_never_had_been(runs_dir: Path, speech: Speech, name: str) -> None:
+    source = Source(runs_dir / "runs" / name)
+    endless = SAMPLED.model_copy(update={"max_new_tokens": 1_000_000})
+    speech.say(source, "ANNA:\n", endless, samples=2)
+    until(lambda: len(speech.utterance.tokens) > 40)
+    speech.stop()
+    stopped = speech.utterance
+    speech.go_on(stopped, SAMPLED)
+    assert speech.utterance.tokens == stopped.tokens  # they stay in sight meanwhile
+    utterance = ended(speech)
+    assert utterance.number == stopped.number
+    for sample, before in zip(utterance.samples, stopped.samples, strict=True):
+        assert len(sample) == len(before) + 60
+    written_whole(runs_dir, name, utterance, SAMPLED)
+    speech.go_on(utterance, SAMPLED)
+    again = ended(speech)
+    assert len(again.tokens) == len(utterance.tokens) + 60
+    written_whole(runs_dir, name, again, SAMPLED)
+
+
+def written_whole(runs_dir: Path, name: str, utterance: Utterance, sampling: SamplingConfig) -> None:
+    """Each sample is what comes of its seed at one go."""
+    speaker = Speaker.from_run(Run.open(runs_dir / "runs" / name))
+    long = sampling.model_copy(update={"max_new_tokens": sum(not token.given for token in utterance.tokens)})
+    for number, sample in enumerate(utterance.samples):
+        assert text_of(sample) == speaker.speak(utterance.prompt, long, seed=sampling.sample_seed + number)
+
+
+def test_a_text_goes_on_after_another_was_said(runs_dir: Path, speech: Speech) -> None:
+    source = Source(runs_dir / "runs" / "char")
+    first = said(speech, source, "ANNA:", SAMPLED)
+    said(speech, source, "BEN:", SAMPLED)
+    speech.go_on(first, SAMPLED)
+    written_whole(runs_dir, "char", ended(speech), SAMPLED)
+
+
+def test_other_settings_go_on_from_all_that_stands_there_as_a_new_draw(runs_dir: Path, speech: Speech) -> None:
+    run = Run.open(runs_dir / "runs" / "char")
+    speech.say(Source(run.path), "ANNA:\n", SAMPLED, samples=2)
+    before = ended(speech)
+    other = SamplingConfig(temperature=1.5, sample_seed=90, max_new_tokens=25)
+    speech.go_on(before, other)
+    utterance = ended(speech)
+    assert utterance.seed == 90
+    speaker = Speaker.from_run(run)
+    for number, (sample, text) in enumerate(zip(utterance.samples, before.samples, strict=True)):
+        whole = "".join(token.text for token in text)
+        assert "".join(token.text for token in sample) == whole + speaker.speak(whole, other, seed=90 + number)
+        assert list(sample[: len(text)]) == list(text)
+
+
+def test_what_is_no_longer_held_ready_goes_on_from_all_that_stands_there(runs_dir: Path, speech: Speech) -> None:
+    path = runs_dir / "runs" / "char"
+    first = said(speech, Source(path, 20), "ANNA:", SAMPLED)
+    for step in (0, 40):  # two other models push out the first
+        said(speech, Source(path, step), "BEN:", SAMPLED)
+    speech.go_on(first, SAMPLED)
+    utterance = ended(speech)
+    whole = "".join(token.text for token in first.tokens)
+    assert utterance.step == 20
+    assert "".join(token.text for token in utterance.tokens) == whole + Speaker.from_run(Run.open(path), 20).speak(
+        whole, SAMPLED
+    )
+
+
+def test_what_was_stopped_before_its_first_token_begins_anew(runs_dir: Path, speech: Speech) -> None:
+    first = said(speech, Source(runs_dir / "runs" / "char"), "ANNA:", SAMPLED)
+    speech.go_on(replace(first, samples=()), SAMPLED)
+    assert list(ended(speech).tokens) == list(first.tokens)
+
+
+def test_what_failed_in_the_middle_goes_on_from_what_stands_there(
+    runs_dir: Path, speech: Speech, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = Run.open(runs_dir / "runs" / "char")
+    really = writing.weigh
+
+    def breaks(*given: Any) -> Any:
+        if len(speech.utterance.tokens) > 30:
+            raise RuntimeError("out of memory")
+        return really(*given)
+
+    monkeypatch.setattr(writing, "weigh", breaks)
+    failed = said(speech, Source(run.path), "ANNA:", SAMPLED)
+    assert failed.state == "failed"
+    assert "out of memory" in failed.error
+    monkeypatch.setattr(writing, "weigh", really)
+    speech.go_on(failed, SAMPLED)
+    whole = "".join(token.text for token in failed.tokens)
+    told = "".join(token.text for token in ended(speech).tokens)
+    assert told == whole + Speaker.from_run(run).speak(whole, SAMPLED)
+
+
+def test_a_text_of_the_newest_checkpoint_goes_on_with_that_one_when_there_is_a_newer(
+    runs_dir: Path, tmp_path: Path, speech: Speech
+) -> None:
+    path = tmp_path / "growing"
+    shutil.copytree(runs_dir / "runs" / "char", path)
+    newest = Run.open(path).checkpoints()[-1].path
+    newest.rename(tmp_path / "to come")
+    first = said(speech, Source(path), "ANNA:", SAMPLED)
+    assert first.step == 20
+    (tmp_path / "to come").rename(newest)
+    for step in (0, 40):
+        said(speech, Source(runs_dir / "runs" / "char", step), "BEN:", SAMPLED)
+    speech.go_on(first, SAMPLED)
+    assert ended(speech).step == 20
+
+
+# Branches ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("name", "at"), [("char", 12), ("char", 3), ("char", 40), ("byte", 9)])
+def test_a_branch_is_the_text_up_to_a_token_then_another_and_then_what_the_model_makes_of_it(
+    runs_dir: Path, speech: Speech, name: str, at: int
+) -> None:
+    run = Run.open(runs_dir / "runs" / name)
+    speech.say(Source(run.path), "ANNA:\n", SAMPLED, samples=2)
+    trunk = ended(speech)
+    stood = trunk.samples[1][at]
+    chosen = next(other for other in stood.alternatives if other.id != stood.id)
+    speech.branch(trunk, 1, at, chosen, SAMPLED, samples=3)
+    assert list(speech.utterance.tokens) == list(trunk.samples[1][:at])
+    utterance = ended(speech)
+    assert utterance.number != trunk.number
+    assert len(utterance.samples) == 3
+    speaker = Speaker.from_run(run)
+    for number, sample in enumerate(utterance.samples):
+        assert list(sample[:at]) == list(trunk.samples[1][:at])
+        token = sample[at]
+        assert (token.id, token.shown, token.chosen, token.given) == (chosen.id, chosen.shown, True, False)
+        assert token.logprob == pytest.approx(math.log(chosen.before))
+        assert (token.rank, token.chances) == (stood.alternatives.index(chosen) + 1, chosen.chances)
+        assert token.alternatives == stood.alternatives
+        assert not any(other.chosen for other in [*sample[:at], *sample[at + 1 :]])
+        start = "".join(other.text for other in sample[: at + 1])
+        rest = "".join(other.text for other in sample[at + 1 :])
+        assert rest == speaker.speak(start, SAMPLED, seed=5 + number)
+    written_whole(runs_dir, name, trunk, SAMPLED)  # which is what it was
+
+
+def test_the_token_that_stands_there_may_be_chosen_again_wherever_it_ranks(runs_dir: Path, speech: Speech) -> None:
+    path = runs_dir / "runs" / "char"
+    trunk = said(speech, Source(path), "", SamplingConfig(temperature=20, max_new_tokens=60))
+    at, stood = next((at, token) for at, token in enumerate(trunk.tokens) if (token.rank or 0) > 8)
+    speech.branch(trunk, 0, at, Alternative(stood.id, stood.text, stood.shown, stood.chances), GREEDY)
+    token = ended(speech).tokens[at]
+    assert (token.id, token.text, token.rank) == (stood.id, stood.text, stood.rank)
+    assert token.logprob == pytest.approx(stood.logprob)
+
+
+@pytest.mark.parametrize("at", [1, 2])
+def test_a_branch_in_the_middle_of_a_character_goes_on_with_its_other_bytes(
+    runs_dir: Path, speech: Speech, at: int
+) -> None:
+    trunk = said(speech, Source(runs_dir / "runs" / "byte"), "là", GREEDY)
+    assert [token.text for token in trunk.tokens[:3]] == ["l", "", "à"]
+    stood = trunk.tokens[at]
+    speech.branch(trunk, 0, at, Alternative(stood.id, stood.text, stood.shown, stood.chances), GREEDY)
+    tokens = ended(speech).tokens
+    assert tokens[at].text == stood.text
+    whole = bytes(token.id for token in tokens).decode("utf-8", "replace")
+    assert "".join(token.text for token in tokens) == whole
+
+
+def test_a_stopped_branch_goes_on_too(runs_dir: Path, speech: Speech) -> None:
+    run = Run.open(runs_dir / "runs" / "char")
+    trunk = said(speech, Source(run.path), "ANNA:", SAMPLED)
+    speech.branch(trunk, 0, 20, trunk.tokens[20].alternatives[1], SAMPLED)
+    branch = ended(speech)
+    speech.go_on(branch, SAMPLED)
+    utterance = ended(speech)
+    start = "".join(token.text for token in utterance.tokens[:21])
+    long = SAMPLED.model_copy(update={"max_new_tokens": 120})
+    assert "".join(token.text for token in utterance.tokens) == start + Speaker.from_run(run).speak(start, long)
 
 
 # A session that lends its weights -------------------------------------------------------------------------------------

@@ -6,6 +6,7 @@ same on every device. A token that a filter rules out has the logit -inf.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -50,23 +51,32 @@ def keep_min_p(logits: Logits, p: float) -> Logits:
     return kept
 
 
-def filtered(logits: Logits, sampling: SamplingConfig) -> Logits:
-    """The logits that the next token is drawn from: temperature, top-k, top-p, min-p in this order.
-
-    Temperature 0 leaves the likeliest alone. The likeliest token has the logit 0.
+def stages(logits: Logits, sampling: SamplingConfig) -> Iterator[tuple[str, Logits]]:
+    """The filters that are switched on, each with the logits that it leaves: temperature, top-k, top-p, min-p in this
+    order. Temperature 1 is none; temperature 0 leaves the likeliest alone. The likeliest token has the logit 0.
     """
     logits = logits - logits.max()
     if sampling.temperature == 0:
-        return keep_top_k(logits, 1)
-    with np.errstate(over="ignore"):  # near temperature 0, to -inf: the likeliest has 0 and stays
-        logits = logits / sampling.temperature
+        yield "temperature", keep_top_k(logits, 1)
+        return
+    if sampling.temperature != 1:
+        with np.errstate(over="ignore"):  # near temperature 0, to -inf: the likeliest has 0 and stays
+            logits = logits / sampling.temperature
+        yield "temperature", logits
     if sampling.top_k != "off":
         logits = keep_top_k(logits, sampling.top_k)
+        yield "top_k", logits
     if sampling.top_p != "off":
         logits = keep_top_p(logits, sampling.top_p)
+        yield "top_p", logits
     if sampling.min_p != "off":
-        logits = keep_min_p(logits, sampling.min_p)
-    return logits
+        yield "min_p", keep_min_p(logits, sampling.min_p)
+
+
+def filtered(logits: Logits, sampling: SamplingConfig) -> Logits:
+    """The logits that the next token is drawn from: those after the last of the `stages`."""
+    passed: list[Logits] = [logits - logits.max(), *(left for _, left in stages(logits, sampling))]
+    return passed[-1]
 
 
 def choose(logits: Logits, sampling: SamplingConfig, sampler: np.random.Generator) -> int:
@@ -80,23 +90,28 @@ def choose(logits: Logits, sampling: SamplingConfig, sampler: np.random.Generato
 
 @dataclass(frozen=True)
 class Weighed:
-    """How likely a token was. logprob: the model's own ln p of it, in nats; after: its probability after the sampler.
+    """How likely a token was. logprob: the model's own ln p of it, in nats; rank: its place, 1 for the likeliest.
 
-    rank: its place among all, 1 for the likeliest
-    likeliest: (token, probability before the sampler, and after it) of the likeliest, in order
+    filters:   the names of those that are switched on, in their order
+    chances:   its probability before the filters, and after each of them
+    likeliest: (token, its chances) of the likeliest, in order
     """
 
     logprob: float
-    after: float
     rank: int
-    likeliest: tuple[tuple[int, float, float], ...]
+    filters: tuple[str, ...]
+    chances: tuple[float, ...]
+    likeliest: tuple[tuple[int, tuple[float, ...]], ...]
 
 
 def weigh(logits: Logits, token: int, sampling: SamplingConfig, count: int) -> Weighed:
-    """`token` and the `count` likeliest, before the sampler and after it. Of equals the lower id stands first."""
+    """`token` and the `count` likeliest, before the filters and after each. Of equals the lower id stands first."""
     logprobs = log_probabilities(logits)
-    before, after = np.exp(logprobs), np.exp(log_probabilities(filtered(logits, sampling)))
+    passed = list(stages(logits, sampling))
     order = np.argsort(-logits, kind="stable")
     rank = 1 + int(np.flatnonzero(order == token)[0])
-    likeliest = tuple((int(i), float(before[i]), float(after[i])) for i in order[:count])
-    return Weighed(float(logprobs[token]), float(after[token]), rank, likeliest)
+    shown = [token, *order[:count].tolist()]
+    after = [np.exp(log_probabilities(left))[shown].tolist() for _, left in passed]
+    chances = list(zip(np.exp(logprobs)[shown].tolist(), *after, strict=True))
+    likeliest = tuple(zip(shown[1:], chances[1:], strict=True))
+    return Weighed(float(logprobs[token]), rank, tuple(name for name, _ in passed), chances[0], likeliest)
