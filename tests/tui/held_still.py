@@ -155,13 +155,13 @@ class RecordedSpeech:
     def __init__(self) -> None:
         self.utterance = Utterance()
 
-    def say(self, source: Source, prompt: str, sampling: SamplingConfig) -> None:
+    def say(self, source: Source, prompt: str, sampling: SamplingConfig, samples: int = 1) -> None:
         step = 600 if source.step is None else source.step
         tokens = [*spoken(prompt, given=True), *spoken(_ANSWERS[step == 0], given=False)]
-        tokens[0] = replace(tokens[0], logprob=None, after=None, rank=None, alternatives=())
+        tokens[0] = replace(tokens[0], logprob=None, rank=None, chances=(), alternatives=())
         self.utterance = Utterance(
-            state="finished", run=source.path.name, step=step, prompt=prompt, seed=sampling.sample_seed, tokens=tokens,
-            tokens_per_second=412.0, first_token_seconds=0.018,
+            state="finished", source=source, run=source.path.name, step=step, prompt=prompt, seed=sampling.sample_seed,
+            samples=(tokens,) * samples, tokens_per_second=412.0, first_token_seconds=0.018,
         )  # fmt: skip
 
     def stop(self) -> None: ...
@@ -184,12 +184,16 @@ def _token(at: int, character: str, given: bool) -> Spoken:
     likely = 0.25 + 0.7 * ((at * 7) % 10) / 10
     others = [other for other in "e at\no" if other != character][:4]
     shares = [(1 - likely) * share for share in (0.5, 0.25, 0.15, 0.05)]
-    rest = [Alternative(_shown(o), share, share / 2, ord(o)) for o, share in zip(others, shares, strict=True)]
-    alternatives = (Alternative(_shown(character), likely, min(likely * 1.2, 0.999), ord(character)), *rest)
+    rest = [_alternative(o, share, share / 2) for o, share in zip(others, shares, strict=True)]
+    alternatives = (_alternative(character, likely, min(likely * 1.2, 0.999)), *rest)
     return Spoken(
-        id=ord(character), text=character, given=given, logprob=math.log(likely), after=alternatives[0].after, rank=1,
-        alternatives=alternatives, shown=_shown(character),
+        id=ord(character), text=character, given=given, logprob=math.log(likely), rank=1, filters=("temperature",),
+        chances=alternatives[0].chances, alternatives=alternatives, shown=_shown(character),
     )  # fmt: skip
+
+
+def _alternative(character: str, before: float, after: float) -> Alternative:
+    return Alternative(ord(character), character, _shown(character), (before, after))
 
 
 def _shown(character: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -28,6 +29,7 @@ from gpt_tui.tui.views.checkpoint_screen import CheckpointScreen
 from gpt_tui.tui.views.generate import GenerateView
 from gpt_tui.tui.watched import Opened, Own, Watched
 from gpt_tui.tui.widgets.alternatives_pane import AlternativesPane, probability
+from gpt_tui.tui.widgets.question import Question
 from gpt_tui.tui.widgets.token_text import Flow, TokenText
 from gpt_tui.tui.wishes import EditText
 from patience import PATIENCE, patiently
@@ -163,9 +165,12 @@ async def test_text_prompt_sampler_and_alternatives_are_seen_at_every_size(shelf
         assert f"BEN:{text.splitlines()[0]}"[:20] in screen
         for word in ("prompt  BEN:", "step 40", "val ", "at the cursor", "model", "sampler"):
             assert word in screen
-        for name in app.view.sampler.values:
-            assert name in screen
         assert "▸" in screen
+        app.view.sampler.focus()
+        for name in app.view.sampler.values:
+            await pilot.pause()
+            assert name in screen_text(app)
+            await pilot.press("j")
         if size[1] > 16:
             assert "40 tokens" in screen
 
@@ -236,12 +241,38 @@ async def test_a_prompt_takes_every_letter_until_enter_and_then_is_answered(shel
 
 async def test_escape_leaves_the_prompt_as_it_was(shelf: Path) -> None:
     async with opened(shelf, watch(shelf)) as (app, pilot):
+        assert app.view.label(action("edit")) == "prompt"
+        assert not app.view.useful(action("ask_prompt"))  # enter does that, before there is text
         await pilot.press("enter", *"xyz", "escape")
         assert app.view.prompt.prompt == "BEN:"
         assert app.focused is app.view.first.text
         assert not app.view.speaking
         await pilot.press("p")
         assert app.view.prompt._field.value == "BEN:"
+
+
+async def test_up_and_down_recall_the_prompts_before_and_they_outlive_the_program(shelf: Path) -> None:
+    async with opened(shelf, watch(shelf)) as (app, pilot):
+        for prompt in ("the house", "ANNA:", "ANNA:"):
+            await pilot.press("p", *["backspace"] * 9)
+            for letter in prompt:
+                await pilot.press("space" if letter == " " else letter)
+            await spoken(app, pilot, "enter")
+        until_file = Path(os.environ["GPT_TUI_STATE_DIR"]) / "prompts.json"
+        await until(pilot, lambda: until_file.exists() and "ANNA" in until_file.read_text())
+    async with opened(shelf, watch(shelf)) as (app, pilot):
+        field = app.view.prompt._field
+        await pilot.press("p", "x")
+        seen = []
+        for key in ("up", "up", "up", "down", "down", "down"):
+            await pilot.press(key)
+            seen.append(field.value)
+        assert seen == ["ANNA:", "the house", "the house", "ANNA:", "x", "x"]
+        await pilot.press("up", "up")
+        assert await spoken(app, pilot, "enter") == by_hand(shelf, prompt="the house")
+        assert app.view.prompt.prompt == "the house"
+        await pilot.press("p", "up")
+        assert field.value == "ANNA:"  # and not what stands there already
 
 
 async def test_a_line_end_in_the_prompt_is_typed_pasted_and_shown_as_a_sign(shelf: Path) -> None:
@@ -288,8 +319,10 @@ async def test_the_sampler_is_changed_by_steps_and_by_typing_and_off_is_a_value(
         assert app.focused is sampler
         assert await spoken(app, pilot) == by_hand(shelf, temperature=0.9, top_k=3)
         assert all(token.rank <= 3 for token in app.view.first.text._tokens if not token.given)
-        assert "0 " not in sampler.copied
-        assert sampler.copied.startswith("--temperature 0.9 --top-k 3 --top-p off")
+        assert sampler.copied == (
+            "--temperature 0.9 --top-k 3 --top-p off --min-p off --sample-seed 1337 --num-samples 1 "
+            "--max-new-tokens 40 --window-rule half"
+        )
 
 
 async def test_a_refused_value_says_why_at_its_row(shelf: Path) -> None:
@@ -382,6 +415,460 @@ async def test_a_press_of_the_mouse_puts_the_cursor_on_a_token(shelf: Path) -> N
         assert app.view.first.text._tokens[2].text == "N"
 
 
+async def test_what_each_filter_leaves_stands_beside_what_the_model_believes(shelf: Path) -> None:
+    async with opened(shelf, watch(shelf), (120, 40)) as (app, pilot):
+        view = app.view
+        for name, value in (("top_k", 9), ("top_p", 0.9), ("min_p", 0.02)):
+            view.sampler.set(name, value)
+        await spoken(app, pilot)
+        head, *rows = view.first.alternatives.copied.splitlines()
+        assert head.split() == ["model", "temp.", "top_k", "top_p", "min_p"]
+        token = view.first.text.token
+        assert token is not None
+        for other, row in zip(token.alternatives, rows, strict=False):
+            assert row.split()[-1] == ("out" if other.after == 0 else probability(other.after))
+            for chance in other.chances[:-1]:
+                assert ("out" if chance == 0 else probability(chance)) in row
+        await pilot.resize_terminal(200, 60)
+        await pilot.pause()
+        assert "temperature" in view.first.alternatives.copied.splitlines()[0]
+
+
+@pytest.mark.parametrize(
+    ("width", "filters", "head"),
+    [
+        (80, ("temperature", "top_k", "top_p", "min_p"), ["model", "temperature", "top_k", "top_p", "min_p"]),
+        (46, ("temperature", "top_k", "top_p", "min_p"), ["model", "temp.", "top_k", "top_p", "min_p"]),
+        (34, ("temperature", "top_k", "top_p", "min_p"), ["model", "sampler"]),
+        (34, ("temperature",), ["model", "temperature"]),
+        (34, (), ["model", "sampler"]),
+    ],
+)
+async def test_filters_that_have_no_room_stand_in_one_column(
+    width: int, filters: tuple[str, ...], head: list[str]
+) -> None:
+    app = TextApp()
+    chances = tuple(0.5 + 0.1 * number for number in range(len(filters) + 1))
+    others = (Alternative(1, "a", "a", chances), Alternative(2, "b", "b", (0.5,) + (0.0,) * len(filters)))
+    async with app.run_test(size=(width, 20)) as pilot:
+        app.alternatives.show(Spoken(1, "a", False, -0.7, 1, filters, chances, others, "a"))
+        await pilot.pause()
+        first, *rows = [line.rstrip() for line in app.alternatives.copied.splitlines()[:3]]
+        assert first.split() == head
+        assert rows[0].endswith(probability(chances[-1]))
+        assert rows[1].endswith("out" if filters else "0.500")
+        assert all(len(row) <= width for row in (first, *rows))
+
+
+# Branches ---------------------------------------------------------------------------------------------------------
+
+
+async def branched(app: GenerateApp, pilot: Pilot[None], *keys: str) -> str:
+    """What the first voice has on the new page, once these keys have led to one."""
+    newest = app.view.book.newest
+    await pilot.press(*keys)
+    await at_rest(app, pilot, lambda: app.view.book.newest == newest + 1)
+    return app.view.first.text.copied
+
+
+async def at_rest(app: GenerateApp, pilot: Pilot[None], true: Callable[[], bool] = lambda: True) -> None:
+    """Once nothing is being written, and all that was is drawn."""
+    await until(pilot, lambda: true() and not app.view.speaking and not app.view._ticking)
+    await pilot.pause()
+
+
+async def test_enter_on_an_alternative_goes_on_from_there_and_the_text_before_is_kept(shelf: Path) -> None:
+    async with opened(shelf, watch(shelf)) as (app, pilot):
+        view, text = app.view, app.view.first.text
+        trunk = "BEN:" + await spoken(app, pilot)
+        assert view.label(action("edit")) == "what else"
+        await pilot.press("home", *["right"] * 9, "enter")
+        assert app.focused is view.first.alternatives
+        stood = text._tokens[9]
+        chosen = next(other for other in stood.alternatives if other.id != stood.id)
+        way = stood.alternatives.index(chosen) - [other.id for other in stood.alternatives].index(stood.id)
+        branch = await branched(app, pilot, *(["j"] * way if way > 0 else ["k"] * -way), "enter")
+        start = trunk[:9] + chosen.text
+        assert branch == start + by_hand(shelf, prompt=start)
+        assert app.focused is text
+        assert "text 2 of 2, from 1" in screen_text(app)
+        assert marked(text) == {(9, "bold underline $accent")}
+        await pilot.press("b")
+        assert text.copied == trunk
+        assert text.cursor == 9
+        assert "text 1 of 2" in screen_text(app)
+        await pilot.press("right")
+        assert marked(text) == {(9, "underline")}
+        await pilot.press("f")
+        assert text.copied == branch
+        assert text.cursor == len(text._tokens) - 1
+        await pilot.press("f")
+        assert "newest text" in app.told
+
+
+def marked(text: TokenText) -> set[tuple[int, str]]:
+    """The tokens that are underlined, and how, but for the one with the cursor."""
+    found = set()
+    for line, (start, _) in enumerate(text._flow.lines):
+        at = start
+        for part, style in text._parts(line):
+            if "underline" in style:
+                found |= {(text._flow.glyphs[at + place].first, style) for place in range(len(part))}
+            at += len(part)
+    return found
+
+
+async def test_back_leads_from_each_branch_to_the_text_that_it_comes_from(shelf: Path) -> None:
+    async with opened(shelf, watch(shelf)) as (app, pilot):
+        trunk = "BEN:" + await spoken(app, pilot)
+        one = await branched(app, pilot, "home", *["right"] * 6, "enter", "G", "enter")
+        await pilot.press("b")
+        two = await branched(app, pilot, "home", *["right"] * 20, "enter", "G", "enter")
+        assert "text 3 of 3, from 1" in screen_text(app)
+        assert two[:20] == trunk[:20]
+        three = await branched(app, pilot, "home", *["right"] * 30, "enter", "G", "enter")
+        assert three[:30] == two[:30]
+        assert "text 4 of 4, from 3" in screen_text(app)
+        texts = []
+        for key in ("b", "b", "f", "f", "f"):
+            await pilot.press(key)
+            texts.append(app.view.first.text.copied)
+        assert texts == [two, trunk, one, two, three]
+        await pilot.press("b", "b", "b")
+        assert "no text before" in app.told
+
+
+async def test_a_token_of_the_prompt_may_be_another_too(shelf: Path) -> None:
+    async with opened(shelf, watch(shelf)) as (app, pilot):
+        await spoken(app, pilot)
+        await pilot.press("home", "right", "enter", "g")
+        chosen = app.view.first.text._tokens[1].alternatives[0].text
+        assert await branched(app, pilot, "enter") == "B" + chosen + by_hand(shelf, prompt="B" + chosen)
+
+
+async def test_the_cursor_of_the_alternatives_walks_over_them_and_over_the_text(shelf: Path) -> None:
+    async with opened(shelf, watch(shelf)) as (app, pilot):
+        view, text = app.view, app.view.first.text
+        await spoken(app, pilot)
+        await pilot.press("home", *["right"] * 9, "enter", "left", "left")
+        assert text.cursor == 7
+        assert app.focused is view.first.alternatives
+        assert view.leave()
+        assert app.focused is text
+        assert text.cursor == 7
+        await pilot.press("enter", "G")
+        rows = view.first.alternatives._rows
+        assert len(rows) >= 8
+        assert rows[-1].shown.replace(" ", "␣") in screen_text(app)  # though there is room for fewer
+        chosen = rows[-1].text
+        await pilot.press("k", "j", "j")
+        assert (await branched(app, pilot, "enter"))[7] == chosen
+
+
+async def test_the_mouse_chooses_an_alternative_by_two_presses(shelf: Path) -> None:
+    async with opened(shelf, watch(shelf)) as (app, pilot):
+        trunk = "BEN:" + await spoken(app, pilot)
+        pane = app.view.first.alternatives
+        await pilot.press("home", *["right"] * 9)
+        chosen = pane._rows[2].text
+        await pilot.click(pane, offset=(6, 4))
+        assert app.view.book.newest == 1
+        await pilot.click(pane, offset=(6, 4), times=2)
+        await at_rest(app, pilot, lambda: app.view.book.newest == 2)
+        assert app.view.first.text.copied[:10] == trunk[:9] + chosen
+
+
+async def test_what_is_written_meanwhile_does_not_move_what_one_chooses_from(shelf: Path) -> None:
+    async with opened(shelf, watch(shelf)) as (app, pilot):
+        view, text = app.view, app.view.first.text
+        view.sampler.set("max_new_tokens", 1_000_000)
+        view.action_speak()
+        await until(pilot, lambda: len(text._tokens) > 100)
+        view.action_edit()
+        stayed, so_far = text.cursor, len(text._tokens)
+        await until(pilot, lambda: len(text._tokens) > so_far + 50)
+        assert text.cursor == stayed
+        assert view.leave()
+        assert not view.speaking
+        assert app.focused is view.first.alternatives
+        assert view.leave()
+        assert app.focused is text
+
+
+async def test_a_branch_from_the_newest_token_is_found_again_though_more_was_written_meanwhile(shelf: Path) -> None:
+    async with opened(shelf, watch(shelf)) as (app, pilot):
+        view, text = app.view, app.view.first.text
+        view.sampler.set("max_new_tokens", 1_000_000)
+        view.action_speak()
+        await until(pilot, lambda: len(text._tokens) > 50)
+        view.sampler.set("max_new_tokens", 10)
+        pane = view.first.alternatives
+        pane.action_choose()  # as two presses of the mouse do
+        stood, chosen = pane._token, pane._rows[pane._at]
+        at = next(at for at, token in enumerate(text._tokens) if token is stood)
+        view._draw()  # by when it comes to that, more stands there
+        await at_rest(app, pilot, lambda: view.book.newest == 2)
+        assert view.first.drawn.state == "finished", view.first.drawn.error
+        assert text._tokens[at].id == chosen.id
+        assert text._tokens[at].chosen
+        await pilot.press("b")
+        assert "text 1 of 2" in screen_text(app)
+        assert text.cursor == at
+        assert text._tokens[at] is stood
+
+
+# Several samples --------------------------------------------------------------------------------------------------
+
+
+async def test_several_samples_go_on_from_one_prompt_and_are_seen_one_at_a_time(shelf: Path) -> None:
+    async with opened(shelf, watch(shelf)) as (app, pilot):
+        view, text = app.view, app.view.first.text
+        view.sampler.focus()
+        await pilot.press(*["j"] * 5, "right", "right")
+        assert view.sampler.current == "samples"
+        await spoken(app, pilot)
+        assert "120 tokens" in screen_text(app)
+        seen = []
+        for key, number in (("J", 2), ("J", 3), ("J", 1), ("K", 3), ("K", 2)):
+            await pilot.press(key)
+            assert f"sample {number} of 3, seed {1336 + number}" in screen_text(app)
+            assert written(text) == by_hand(shelf, sample_seed=1336 + number)
+            seen.append(written(text))
+        assert len(set(seen)) == 3
+
+
+async def test_the_cursor_stays_at_its_place_from_sample_to_sample(shelf: Path) -> None:
+    async with opened(shelf, watch(shelf)) as (app, pilot):
+        app.view.sampler.set("samples", 2)
+        await spoken(app, pilot)
+        await pilot.press("home", *["right"] * 15, "J")
+        assert app.view.first.text.cursor == 15
+        await pilot.press("end", "J")
+        assert app.view.first.text.at is None
+
+
+async def test_all_samples_are_written_while_one_is_seen(shelf: Path) -> None:
+    async with opened(shelf, watch(shelf)) as (app, pilot):
+        view, text = app.view, app.view.first.text
+        view.sampler.set("samples", 2)
+        view.sampler.set("max_new_tokens", 1_000_000)
+        view.action_speak()
+        await until(pilot, lambda: len(text._tokens) > 20)
+        view.action_turn_sample(1)
+        so_far = len(text._tokens)
+        await until(pilot, lambda: len(text._tokens) > so_far + 20)
+        view.action_speak()
+        one, two = view.first.drawn.samples
+        assert len(one) == len(two)
+        assert text._tokens[-1] is two[len(text._tokens) - 1]
+
+
+async def test_with_one_sample_the_keys_say_how_to_have_more(shelf: Path) -> None:
+    async with opened(shelf, watch(shelf)) as (app, pilot):
+        await spoken(app, pilot)
+        assert "seed 1337" not in screen_text(app)
+        assert not app.view.useful(action("turn_sample(1)"))
+        await pilot.press("J")
+        assert "the sampler's row samples" in app.told
+
+
+async def test_the_next_seeds_are_those_that_no_sample_had(shelf: Path) -> None:
+    async with opened(shelf, watch(shelf)) as (app, pilot):
+        app.view.sampler.set("samples", 3)
+        await spoken(app, pilot)
+        assert await spoken(app, pilot, "n") == by_hand(shelf, sample_seed=1340)
+        assert "sample 1 of 3, seed 1340" in screen_text(app)
+
+
+async def test_more_samples_than_there_may_be_are_refused_at_the_row(shelf: Path) -> None:
+    async with opened(shelf, watch(shelf)) as (app, pilot):
+        sampler = app.view.sampler
+        sampler.focus()
+        await pilot.press(*["j"] * 5, "left", "enter", "backspace", *"17", "enter")
+        await pilot.pause()
+        assert sampler._rows["samples"].refused == "must be a whole number from 1 to 16"
+        assert "✕ must be a whole number" in screen_text(app)
+        await pilot.press("backspace", "6", "enter")
+        assert (sampler.samples, sampler.sampling) == (16, SamplingConfig(**sampling_of(sampler.values)))
+        await pilot.press("right")
+        assert sampler.samples == 16
+
+
+def sampling_of(values: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if name != "samples"}
+
+
+async def test_the_window_rule_is_the_samplers_too(shelf: Path) -> None:
+    async with opened(shelf, watch(shelf)) as (app, pilot):
+        half = await spoken(app, pilot)
+        app.view.sampler.focus()
+        await pilot.press("G", "right")
+        assert app.view.sampler.values["window_rule"] == "full"
+        assert await spoken(app, pilot) == by_hand(shelf, window_rule="full") != half
+
+
+# Going on ---------------------------------------------------------------------------------------------------------
+
+
+async def test_a_text_that_ended_goes_on_by_as_much_again(shelf: Path) -> None:
+    async with opened(shelf, watch(shelf)) as (app, pilot):
+        view, text = app.view, app.view.first.text
+        assert not view.useful(action("go_on"))
+        await spoken(app, pilot, "m")  # with nothing to go on with, it begins
+        assert view.useful(action("go_on"))
+        for tokens in (80, 120):
+            await pilot.press("m")
+            await at_rest(app, pilot, lambda tokens=tokens: len(text._tokens) == 4 + tokens)
+            assert written(text) == by_hand(shelf, max_new_tokens=tokens)
+        assert view.book.newest == 1
+
+
+async def test_what_was_stopped_goes_on_as_if_it_never_had_been(shelf: Path) -> None:
+    async with opened(shelf, watch(shelf)) as (app, pilot):
+        view, text = app.view, app.view.first.text
+        view.sampler.set("max_new_tokens", 1_000_000)
+        view.action_speak()
+        await until(pilot, lambda: len(text._tokens) > 60)
+        await pilot.press("m")
+        assert "still writing" in app.told
+        await pilot.press("space")
+        stopped = len(text._tokens)
+        view.sampler.set("max_new_tokens", 50)
+        await pilot.press("m")
+        await at_rest(app, pilot, lambda: len(text._tokens) == stopped + 50)
+        assert written(text) == by_hand(shelf, max_new_tokens=stopped + 50 - 4)
+
+
+async def test_other_settings_make_what_follows_a_new_draw(shelf: Path) -> None:
+    async with opened(shelf, watch(shelf)) as (app, pilot):
+        text = app.view.first.text
+        first = "BEN:" + await spoken(app, pilot)
+        app.view.sampler.set("temperature", 2.0)
+        await pilot.press("m")
+        await at_rest(app, pilot, lambda: len(text._tokens) == 84)
+        assert text.copied == first + by_hand(shelf, prompt=first, temperature=2.0)
+
+
+async def test_a_text_of_before_is_gone_back_to_and_goes_on(shelf: Path) -> None:
+    async with opened(shelf, watch(shelf)) as (app, pilot):
+        text = app.view.first.text
+        await spoken(app, pilot)
+        await spoken(app, pilot, "n")
+        app.view.sampler.set("sample_seed", 1337)
+        await pilot.press("b", "m")
+        await at_rest(app, pilot, lambda: len(text._tokens) == 84)
+        assert written(text) == by_hand(shelf, max_new_tokens=80)
+        await pilot.press("f")
+        assert written(text) == by_hand(shelf, sample_seed=1338)
+
+
+async def test_a_text_that_another_took_the_place_of_counts_as_stopped(shelf: Path) -> None:
+    async with opened(shelf, watch(shelf)) as (app, pilot):
+        view, text = app.view, app.view.first.text
+        view.sampler.set("max_new_tokens", 1_000_000)
+        view.action_speak()
+        await until(pilot, lambda: len(text._tokens) > 30)
+        view.sampler.set("max_new_tokens", 20)
+        view._take_prompt("ANNA:")
+        await at_rest(app, pilot)
+        await pilot.press("b")
+        assert "stopped" in screen_text(app)
+        assert len(text._tokens) > 30
+
+
+# Files ------------------------------------------------------------------------------------------------------------
+
+
+async def write_to(app: GenerateApp, pilot: Pilot[None], name: str) -> None:
+    await pilot.press("S")
+    assert isinstance(app.focused, Input)
+    app.focused.value = name
+    await pilot.press("enter")
+
+
+async def test_a_text_is_written_to_a_file_where_the_program_was_started(
+    shelf: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    async with opened(shelf, watch(shelf)) as (app, pilot):
+        text = await spoken(app, pilot)
+        await pilot.press("S")
+        assert "new-step-40.txt" in screen_text(app)
+        await pilot.press("enter")
+        await until(pilot, lambda: str(tmp_path / "new-step-40.txt") in app.told)
+        assert (tmp_path / "new-step-40.txt").read_text(encoding="utf-8") == f"BEN:{text}"
+        assert app.focused is app.view.first.text
+
+
+async def test_the_home_is_known_and_a_file_is_written_over_after_one_question(
+    shelf: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("USERPROFILE", str(tmp_path))
+    kept = tmp_path / "kept.txt"
+    kept.write_text("a poem")
+    async with opened(shelf, watch(shelf)) as (app, pilot):
+        text = await spoken(app, pilot)
+        await write_to(app, pilot, "~/kept.txt")
+        await until(pilot, lambda: isinstance(app.screen, Question))
+        assert "write over it?" in screen_text(app)
+        await pilot.press("n")
+        await until(pilot, lambda: "Nothing is written." in app.told)
+        assert kept.read_text() == "a poem"
+        await write_to(app, pilot, "~/kept.txt")
+        await until(pilot, lambda: isinstance(app.screen, Question))
+        await pilot.press("y")
+        await until(pilot, lambda: "written:" in app.told)
+        assert kept.read_text(encoding="utf-8") == f"BEN:{text}"
+        assert list(tmp_path.iterdir()) == [kept]
+
+
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [
+        (".", "is a directory: name a file in it"),
+        ("nowhere/a.txt", "There is no directory"),
+        ("a\0b", "cannot be written"),
+        ("x" * 300, "cannot be written"),
+    ],
+)
+async def test_what_cannot_be_written_says_why(
+    shelf: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, why: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    async with opened(shelf, watch(shelf)) as (app, pilot):
+        await spoken(app, pilot)
+        await write_to(app, pilot, name)
+        await until(pilot, lambda: why in app.told)
+        assert list(tmp_path.iterdir()) == []
+
+
+async def test_all_samples_of_both_voices_are_written_each_below_what_it_is(shelf: Path, tmp_path: Path) -> None:
+    async with opened(shelf, watch(shelf)) as (app, pilot):
+        app.view.sampler.set("samples", 2)
+        await spoken(app, pilot)
+        await pilot.press("v")
+        await at_rest(app, pilot, lambda: app.view.second.drawn is not None)
+        await write_to(app, pilot, str(tmp_path / "all.txt"))
+        await until(pilot, lambda: "written:" in app.told)
+        told = (tmp_path / "all.txt").read_text(encoding="utf-8")
+        for step, called in ((40, "step 40"), (0, "untrained, step 0")):
+            for number in (1, 2):
+                assert f"=== sample {number} of 2, seed {1336 + number} · {called}" in told
+                assert f"\n\nBEN:{by_hand(shelf, step=step, sample_seed=1336 + number)}\n" in told
+
+
+async def test_without_a_text_there_is_nothing_to_write_and_escape_leaves_the_field(shelf: Path) -> None:
+    async with opened(shelf, watch(shelf)) as (app, pilot):
+        await pilot.press("S")
+        assert "Nothing is written yet" in app.told
+        await spoken(app, pilot)
+        await pilot.press("S")
+        assert isinstance(app.focused, Input)
+        assert app.view.leave()  # which the app's esc calls
+        assert app.focused is app.view.first.text
+
+
 # Two voices -------------------------------------------------------------------------------------------------------
 
 
@@ -405,6 +892,62 @@ async def test_the_untrained_model_answers_the_same_prompt_and_seed_beside_the_t
         await pilot.press("v")
         await pilot.pause()
         assert "untrained" not in screen_text(app)
+
+
+async def test_two_voices_go_on_branch_and_are_gone_back_to_together(shelf: Path) -> None:
+    async with opened(shelf, watch(shelf), (120, 40)) as (app, pilot):
+        view = app.view
+        view.sampler.set("samples", 2)
+        await spoken(app, pilot)
+        await pilot.press("v")
+        await at_rest(app, pilot, lambda: view.second.drawn is not None)
+        await pilot.press("m")
+        await at_rest(app, pilot, lambda: len(view.second.text._tokens) == len(view.first.text._tokens) == 84)
+        for voice, step in ((view.first, 40), (view.second, 0)):
+            assert written(voice.text) == by_hand(shelf, step=step, max_new_tokens=80)
+        await pilot.press("J")
+        for voice, step in ((view.first, 40), (view.second, 0)):
+            assert written(voice.text) == by_hand(shelf, step=step, max_new_tokens=80, sample_seed=1338)
+        view.second.text.focus()
+        untrained = view.second.text.copied
+        await pilot.press("home", *["right"] * 12, "enter")
+        assert app.focused is view.second.alternatives
+        chosen = view.second.text._tokens[12].alternatives[0].text
+        start = untrained[:12] + chosen
+        assert await branched(app, pilot, "g", "enter") == start + by_hand(shelf, prompt=start)
+        assert view.second.text.copied == start + by_hand(shelf, step=0, prompt=start)
+        assert all(token.given for token in view.first.text._tokens[:13])
+        assert app.focused is view.second.text
+        await pilot.press("b")
+        assert view.second.text.copied == untrained
+        assert view.first.text.cursor == view.second.text.cursor == 12
+
+
+async def test_with_room_for_one_pane_of_alternatives_it_branches_from_the_text_that_had_the_focus(shelf: Path) -> None:
+    async with opened(shelf, watch(shelf)) as (app, pilot):
+        view = app.view
+        await spoken(app, pilot)
+        await pilot.press("v")
+        await at_rest(app, pilot, lambda: view.second.drawn is not None)
+        view.second.text.focus()
+        await pilot.press("home", *["right"] * 12, "enter")
+        assert app.focused is view.first.alternatives
+        start = view.second.text.copied[:12] + view.second.text._tokens[12].alternatives[0].text
+        await branched(app, pilot, "g", "enter")
+        assert view.second.text.copied == start + by_hand(shelf, step=0, prompt=start)
+        assert view.first.text.copied == start + by_hand(shelf, prompt=start)
+
+
+async def test_a_text_that_was_written_without_the_second_voice_says_so(shelf: Path) -> None:
+    async with opened(shelf, watch(shelf)) as (app, pilot):
+        await spoken(app, pilot)
+        await spoken(app, pilot, "n")
+        await pilot.press("v")
+        await at_rest(app, pilot, lambda: app.view.second.drawn is not None)
+        await pilot.press("b")
+        assert "This voice was not asked to go on from this" in screen_text(app)
+        await pilot.press("f")
+        assert written(app.view.second.text) == by_hand(shelf, step=0, sample_seed=1338)
 
 
 @pytest.fixture(scope="module")
@@ -549,7 +1092,7 @@ async def test_a_run_at_work_speaks_as_it_is_now_and_is_the_first_choice(at_work
         view = app.view
         await until(pilot, lambda: "the model now, step 0" in screen_text(app))
         for step in (0, 1):
-            while at_work.snapshot.step < step or view._session is None:
+            while at_work.snapshot.step < step or view.cast.session is None:
                 await asyncio.sleep(0.02)
             await spoken(app, pilot)
             assert f"live, step {step}" in screen_text(app)
@@ -586,8 +1129,12 @@ async def test_text_is_never_markup_and_control_characters_are_visible() -> None
     app = TextApp()
     async with app.run_test(size=(40, 20)) as pilot:
         app.text.show(tokens_of(*"[red]x[/]", "\x1b", *"[2J", "\x00", "\r", "é", "日"))
-        others = (Alternative("[b]", 0.5, 0.9, 7), Alternative(" ", 0.3, 0.1, 8), Alternative("\\n", 0.0001, 0.0, 9))
-        app.alternatives.show(Spoken(8, " ", False, -1.2, 0.1, 2, others))
+        others = (
+            Alternative(7, "[b]", "[b]", (0.5, 0.9)),
+            Alternative(8, " ", " ", (0.3, 0.1)),
+            Alternative(9, "\n", "\\n", (0.0001, 0.0)),
+        )
+        app.alternatives.show(Spoken(8, " ", False, -1.2, 2, ("top_k",), (0.3, 0.1), others))
         await pilot.pause()
         screen = screen_text(app)
         assert "[red]x[/]\\x1b[2J\\x00\\ré日" in screen
@@ -598,11 +1145,11 @@ async def test_text_is_never_markup_and_control_characters_are_visible() -> None
 
 
 async def test_a_token_beyond_the_likeliest_has_a_row_like_them_whatever_it_is() -> None:
-    others = tuple(Alternative(text, 0.3, 0.3, number) for number, text in enumerate("abcdefgh"))
+    others = tuple(Alternative(number, text, text, (0.3, 0.3)) for number, text in enumerate("abcdefgh"))
     for text, shown in (("\n", "\\n"), ("\t", "\\t"), ("", "\\xe3"), ("�", "\\xff"), ("日", "日"), (" ", " ")):
         app = TextApp()
         async with app.run_test(size=(50, 12)) as pilot:
-            app.alternatives.show(Spoken(9, text, False, -6.0, 0.001, 9, others, shown))
+            app.alternatives.show(Spoken(9, text, False, -6.0, 9, ("top_k",), (0.002, 0.001), others, shown))
             await pilot.pause()
             drawn = [line.strip(" │") for line in screen_text(app).splitlines() if "0.300" in line or "▸" in line]
             assert [line.split()[0] for line in drawn] == [*"abcd", "▸" + shown.replace(" ", "␣")]

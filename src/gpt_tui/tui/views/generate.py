@@ -1,43 +1,46 @@
 """View 4: a prompt, and a model that goes on from it. Before, during and after training; any checkpoint can speak.
 
-A cursor stands on one token of the text and tells what else was likely there. What is spoken is computed beside the
-screen, by `core.speech`; this file asks for it, draws it, and takes the keys.
+A cursor stands on one token of the text and tells what else was likely there; any of that can be put in its place. What
+is spoken is computed beside the screen, by `core.speech`; this file asks for it, draws it, and takes the keys. Who
+speaks is in tui/cast.py and tui/voice.py, what was spoken so far in tui/book.py.
 """
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable, Mapping, Sequence
-from itertools import takewhile
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
-from textual import events
+from textual import events, on
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Container
 from textual.content import Content
-from textual.message import Message
 from textual.widget import Widget
 
-from gpt_tui.core.errors import GptTuiError
-from gpt_tui.tui import figures, keys, panes
+from gpt_tui.tui import keys, panes, preferences
+from gpt_tui.tui.book import Book, Origin, Page
+from gpt_tui.tui.cast import Cast, fitting, pace_of
+from gpt_tui.tui.lens_texts import of_tokens
 from gpt_tui.tui.pace import Pace
 from gpt_tui.tui.plain import one_line, visible
-from gpt_tui.tui.shelf_checkpoints import Choice, Speaking, beginning, newest, speaking
+from gpt_tui.tui.prompt_history import PromptHistory
+from gpt_tui.tui.shelf_checkpoints import Choice
+from gpt_tui.tui.shelf_questions import Began, Known, ShelfQuestions
 from gpt_tui.tui.view import Halves, View
 from gpt_tui.tui.views.checkpoint_screen import CheckpointScreen
-from gpt_tui.tui.watched import Own, config_of
+from gpt_tui.tui.voice import Voice
+from gpt_tui.tui.watched import config_of
 from gpt_tui.tui.widgets.alternatives_pane import BEYOND, FIRST, AlternativesPane
 from gpt_tui.tui.widgets.prompt_line import PromptLine
 from gpt_tui.tui.widgets.sampler_pane import SamplerPane, explained
+from gpt_tui.tui.widgets.save_line import SaveLine
 from gpt_tui.tui.widgets.token_text import TokenText
-from gpt_tui.tui.wishes import EditText
+from gpt_tui.tui.wishes import EditText, LookInside
 
 if TYPE_CHECKING:
     from gpt_tui.core.config import SamplingConfig
-    from gpt_tui.core.session import Session
-    from gpt_tui.core.speech import Source, Speech, Utterance
+    from gpt_tui.core.speech import Speech, Spoken, Utterance
     from gpt_tui.tui.keys import Action
     from gpt_tui.tui.watched import Watched
 
@@ -45,48 +48,10 @@ FLAT = 18  # lines below which only the upper border is drawn
 FRAME = 6  # columns of a border beside its title
 SMOOTH = 0.1  # seconds between two drawings, at most, while nothing is trained
 NO_MODEL = "No model has been trained here yet: 2 chooses what to train, and space there starts it."
-NO_CHECKPOINT = "This run has no checkpoint yet that a second voice could speak with."
 NOT_YET = "The run is being made ready; its model can speak as soon as there is one."
-
-
-class Voice:
-    """One of the two that may answer: who it is, what it says, and where that is seen.
-
-    choice: whose model; None goes along with the run that is watched
-    """
-
-    def __init__(self, speech: Callable[[], Speech], text: TokenText, alternatives: AlternativesPane) -> None:
-        self.text = text
-        self.alternatives = alternatives
-        self.choice: Choice | None = None
-        self.source: Source | None = None  # of what was said last
-        self.drawn: Utterance | None = None
-        self._make = speech
-        self._speech: Speech | None = None
-
-    @property
-    def utterance(self) -> Utterance | None:
-        """What it says, or said last; None where it never spoke."""
-        return self._speech.utterance if self._speech is not None else None
-
-    @property
-    def speaking(self) -> bool:
-        utterance = self.utterance
-        return utterance is not None and utterance.state in ("loading", "speaking")
-
-    def say(self, source: Source, prompt: str, sampling: SamplingConfig) -> None:
-        if self._speech is None:
-            self._speech = self._make()
-        self.source = source
-        self._speech.say(source, prompt, sampling)
-
-    def stop(self) -> None:
-        if self._speech is not None:
-            self._speech.stop()
-
-    def close(self) -> None:
-        if self._speech is not None:
-            self._speech.close()
+UNASKED = "This voice was not asked to go on from this; space asks both anew."
+NOTHING_WRITTEN = "Nothing is written yet that could be kept."
+ONE_SAMPLE = "This is one sample; the sampler's row samples says how many are written at once."
 
 
 class GenerateView(View):
@@ -96,52 +61,36 @@ class GenerateView(View):
     BINDINGS: ClassVar[list[BindingType]] = keys.bindings("generate")
     KEYS: ClassVar[tuple[str, ...]] = ("generate",)
 
-    class Known(Message):
-        """What was found of a run; None where there is none. asked: the number of the question."""
-
-        def __init__(self, found: Speaking | None, asked: int, error: str = "") -> None:
-            super().__init__()
-            self.found = found
-            self.asked = asked
-            self.error = error
-
-    class Began(Message):
-        """What the run of the first voice began with; None where there is none to speak, and why not."""
-
-        def __init__(self, path: Path, found: Choice | None, why_not: str) -> None:
-            super().__init__()
-            self.path = path
-            self.found = found
-            self.why_not = why_not
-
     def __init__(
         self, *, runs_dir: Path, speech: Callable[[], Speech], ascii: bool = False, id: str | None = None
     ) -> None:
         super().__init__(id=id)
         self.runs_dir = runs_dir
         self.first = Voice(
+            0,
             speech,
             TokenText("text", "t", id="first-text"),
             AlternativesPane("at the cursor", "a", id="first-alternatives"),
         )
         self.second = Voice(
+            1,
             speech,
             TokenText("second text", "u", id="second-text"),
             AlternativesPane("at the second cursor", "b", legend=False, id="second-alternatives"),
         )
+        self.cast = Cast(self.first, self.second)
+        self.book = Book()
         self.sampler = SamplerPane(id="sampler")
-        self.prompt = PromptLine(id="prompt")
+        self.prompt = PromptLine(PromptHistory(preferences.state_dir()), id="prompt")
+        self.save_line = SaveLine(id="generate-save")
         self._voices_box, self._aside = Container(id="voices"), Container(id="aside")
-        self._watched: Watched | None = None
+        self._facing = self.first  # whose text had the focus last
         self._seen: tuple[object, ...] = ()  # what `follow` saw last
-        self._fallback: Speaking | None = None  # the newest run of the shelf, where none is watched
-        self._beginnings: dict[Path, Choice] = {}  # whose model the second voice has, by the run of the first one
-        self._losses: dict[Path, Mapping[int, float]] = {}
         self._settled: Path | None = None  # the run whose settings the sampler began with
         self._touched = False  # whether a person changed prompt or sampler
-        self._asked = 0
+        self._shelf = ShelfQuestions(runs_dir, self.post_message)
         self._speak_when_known = False
-        self._second_waits = False  # to be told whose model it has, and then to answer
+        self._waiting: Page | None = None  # what the second voice answers once it is known whose model it has
         self._ticking = False
         self._pace = Pace()
 
@@ -155,12 +104,13 @@ class GenerateView(View):
                 yield self.first.alternatives
                 yield self.second.alternatives
         yield self.prompt
+        yield self.save_line
 
     def on_mount(self) -> None:
         self._draw()
 
     def on_unmount(self) -> None:
-        self._asked += 1
+        self._shelf.asked += 1  # no answer is wanted any more
         self.first.close()
         self.second.close()
 
@@ -176,13 +126,13 @@ class GenerateView(View):
 
     def arrive(self) -> None:
         self.first.text.focus()
-        if self._watched is None and self.first.choice is None:
-            self._look_up(None)
+        if self.cast.watched is None and self.first.choice is None:
+            self._shelf.look_up(None)
         self._draw()
 
     def follow(self, watched: Watched | None) -> None:
-        self._watched = watched
-        session, path = self._session, watched.path if watched is not None else None
+        self.cast.watched = watched
+        session, path = self.cast.session, watched.path if watched is not None else None
         evals = len(watched.history.evals) if watched is not None else 0
         step = session.snapshot.step if session is not None and self.first.drawn is None else None
         seen = (watched, path, evals, session, step)
@@ -190,7 +140,7 @@ class GenerateView(View):
             return
         self._seen = seen
         if watched is not None and path is not None:
-            self._losses[path] = {e.step: e.val_loss for e in watched.history.evals}
+            self.cast.losses[path] = {e.step: e.val_loss for e in watched.history.evals}
             config = config_of(watched.history)
             if config is not None and self.first.choice is None:
                 self._settle(path, config.sampling)
@@ -200,23 +150,37 @@ class GenerateView(View):
         """Let this checkpoint speak."""
         self.first.choice = Choice(path, step, path.name)
         self._speak_when_known = True
-        self._look_up(path)
+        self._shelf.look_up(path)
 
     def leave(self) -> bool:
-        """What esc does: stop speaking first."""
-        if self.speaking:
+        """What esc does: out of the field; stop speaking; from the alternatives back to the text."""
+        if self.save_line.asked:
+            self.save_line.put_away()
+        elif self.speaking:
             self._stop()
-            return True
-        return super().leave()
+        elif any(voice.alternatives.has_focus for voice in self.voices):
+            panes.maximise(self, None)
+            self.screen.set_focus(self._facing.text)
+        else:
+            return super().leave()
+        return True
 
     def subject(self) -> str:
-        path = self._path_of(self.first)
-        watched = self._watched.path if self._watched is not None else None
-        return one_line(path.name) if path is not None and path != watched else ""
+        path = self.cast.path_of(self.first)
+        return one_line(path.name) if path is not None and path != self.cast.watched_path else ""
 
     def useful(self, action: Action) -> bool:
-        """enter types the prompt too, but on a row of the sampler."""
-        return action.id != "ask_prompt" or self.sampler.has_focus_within
+        """What would do nothing now, or what enter does too, is not offered."""
+        page = self.book.current
+        if action.id == "ask_prompt":
+            return self._enter != "prompt"
+        if action.id == "go_on":
+            return page is not None and not self.speaking
+        if action.id.startswith("turn_sample"):
+            return page is not None and page.count > 1
+        if action.id.startswith("turn_page"):
+            return self.book.beside(-1 if "-" in action.id else 1) is not None
+        return action.id != "save_text" or page is not None
 
     def label(self, action: Action) -> str:
         if action.id == "speak":
@@ -224,8 +188,15 @@ class GenerateView(View):
         if action.id == "side_by_side":
             return "one voice" if self.paired else action.label
         if action.id == "edit":
-            return "edit" if self.sampler.has_focus_within else "prompt"
+            return self._enter
         return "model" if action.id == "choose_checkpoint" else action.label
+
+    @property
+    def _enter(self) -> str:
+        """What enter does now."""
+        if self.sampler.has_focus_within:
+            return "edit"
+        return "what else" if self._facing.text.token is not None else "prompt"
 
     @property
     def panes(self) -> list[Widget]:
@@ -255,71 +226,17 @@ class GenerateView(View):
     def speaking(self) -> bool:
         return any(voice.speaking for voice in self.voices)
 
-    @property
-    def _session(self) -> Session | None:
-        """The session at work that has a model to lend."""
-        watched = self._watched
-        if not isinstance(watched, Own) or not watched.session.alive or watched.path is None:
-            return None
-        return watched.session if watched.snapshot.state in ("TRAINING", "PAUSED") else None
-
-    def _choice_of(self, voice: Voice) -> Choice | None:
-        """What a person chose; for the second voice else what the run of the first one began with, once known."""
-        if voice.choice is not None or voice is self.first:
-            return voice.choice
-        path = self._path_of(self.first)
-        return self._beginnings.get(path) if path is not None else None
-
-    def _path_of(self, voice: Voice) -> Path | None:
-        """The run whose model the voice has."""
-        if (choice := self._choice_of(voice)) is not None:
-            return choice.path
-        if voice is self.second:
-            return self._path_of(self.first)
-        if self._watched is not None:
-            return self._watched.path
-        return self._fallback.path if self._fallback is not None else None
-
-    def _step_of(self, voice: Voice) -> int | None:
-        """The checkpoint's; None is the model as it is now, or the newest checkpoint."""
-        if (choice := self._choice_of(voice)) is not None:
-            return choice.step
-        return 0 if voice is self.second else None
-
-    def _source_of(self, voice: Voice) -> Source | None:
-        from gpt_tui.core.speech import Source
-
-        path, step = self._path_of(voice), self._step_of(voice)
-        if path is None:
-            return None
-        watched = self._watched.path if self._watched is not None else None
-        return Source(path, step, self._session if step is None and path == watched else None)
-
-    def _look_up(self, path: Path | None) -> None:
-        """Read what is known of a run, or of the newest one, beside the screen."""
-        self._asked += 1
-        threading.Thread(target=self._read, args=(path, self._asked), name="generate-shelf", daemon=True).start()
-
-    def _read(self, path: Path | None, asked: int) -> None:
-        from gpt_tui.core.runs import Run
-
-        try:
-            found = newest(self.runs_dir) if path is None else speaking(Run.open(path))
-        except GptTuiError as error:
-            self.post_message(self.Known(None, asked, str(error)))
-        else:
-            self.post_message(self.Known(found, asked))
-
-    def on_generate_view_known(self, message: Known) -> None:
-        if message.asked != self._asked:
+    @on(Known)
+    def _take_known(self, message: Known) -> None:
+        if message.asked != self._shelf.asked:
             return
         speak, self._speak_when_known = self._speak_when_known, False
         if message.error:
             self.notify(one_line(message.error), severity="error", markup=False)
         if (found := message.found) is not None:
             if self.first.choice is None:
-                self._fallback = found
-            self._losses.setdefault(found.path, found.losses)
+                self.cast.fallback = found
+            self.cast.losses.setdefault(found.path, found.losses)
             self._settle(found.path, found.sampling)
         if speak and message.found is not None:
             self._speak()
@@ -336,9 +253,9 @@ class GenerateView(View):
 
     def action_choose_checkpoint(self) -> None:
         """For the voice whose text has the focus."""
-        voice = self.second if self.paired and self.second.text.has_focus else self.first
-        session, now = self._session, None
-        watched = self._watched.path if self._watched is not None else None
+        voice = self._facing
+        session, now = self.cast.session, None
+        watched = self.cast.watched_path
         if session is not None and watched is not None:
             now = (Choice(watched, None, watched.name), session.snapshot.step)
         who = "which model is the second voice" if voice is self.second else "which model speaks"
@@ -347,33 +264,32 @@ class GenerateView(View):
             if choice is not None:
                 self._choose(voice, choice)
 
-        self.app.push_screen(CheckpointScreen(who, self.runs_dir, self._path_of(self.first), now), chosen)
+        self.app.push_screen(CheckpointScreen(who, self.runs_dir, self.cast.path_of(self.first), now), chosen)
 
     def _choose(self, voice: Voice, choice: Choice) -> None:
         voice.choice = choice
-        self._know_loss(choice)
+        self.cast.know_loss(choice)
         if voice is self.first:
             self._speak_when_known = True
-            self._look_up(choice.path)
-        else:
-            self._let_answer(voice)
-
-    def _know_loss(self, choice: Choice) -> None:
-        if choice.loss is not None and choice.step is not None:
-            known = self._losses.get(choice.path, {})
-            self._losses[choice.path] = {**known, choice.step: choice.loss}
+            self._shelf.look_up(choice.path)
+        elif self.cast.path_of(voice) is not None:
+            self._let_answer(voice, self.book.current or self._new_page(self.prompt.prompt))
 
     def action_side_by_side(self) -> None:
         panes.maximise(self, None)
-        if self.paired and (self.second.text.has_focus or self.second.alternatives.has_focus):
+        if self.paired and self._facing is self.second:
+            self._facing = self.first
             self.first.text.focus()
         self.second.stop()
         self.toggle_class("-pair")
         self.call_after_refresh(self._settle_layout)
-        if self.paired and self.first.drawn is not None:
-            self._let_answer(self.second)
-        elif self.paired and self._choice_of(self.second) is None and (path := self._path_of(self.first)) is not None:
-            self._find_beginning(path)
+        page, path = self.book.current, self.cast.path_of(self.first)
+        if self.paired and page is not None:
+            said = self.second.on(page)
+            if said is None or said.state != "finished":
+                self._let_answer(self.second, page)
+        elif self.paired and self.cast.choice_of(self.second) is None and path is not None:
+            self._shelf.find_beginning(path)
 
     # Speaking --------------------------------------------------------------------------------------------------------
 
@@ -384,52 +300,84 @@ class GenerateView(View):
             self._speak()
 
     def _stop(self) -> None:
-        self._second_waits = False
+        self._waiting = None
         for voice in self.voices:
             voice.stop()
         self._draw()
 
     def _speak(self) -> None:
         """Let every voice answer the prompt."""
+        if self.cast.path_of(self.first) is None:
+            self.notify(NOT_YET if self.cast.watched is not None else NO_MODEL, markup=False)
+            return
+        page = self._new_page(self.prompt.prompt)
         for voice in self.voices:
-            if not self._let_answer(voice):
-                self.notify(NOT_YET if self._watched is not None else NO_MODEL, markup=False)
-                return
+            self._let_answer(voice, page)
 
-    def _let_answer(self, voice: Voice) -> bool:
-        """Let one voice answer the prompt, once it is known whose model it has; False where there is none."""
-        if (source := self._source_of(voice)) is None:
-            return False
-        self._second_waits = voice is self.second and self._choice_of(voice) is None
-        if self._second_waits:
-            self._find_beginning(source.path)
+    def _new_page(self, prompt: str, origin: Origin | None = None) -> Page:
+        return self.book.add(prompt, self.sampler.sampling, self.sampler.samples, origin)
+
+    def _let_answer(self, voice: Voice, page: Page) -> None:
+        """Let one voice answer what a page asks, once it is known whose model it has."""
+        source = self.cast.source_of(voice)
+        assert source is not None
+        waits = voice is self.second and self.cast.choice_of(voice) is None
+        if voice is self.second:
+            self._waiting = page if waits else None
+        if waits:
+            self._shelf.find_beginning(source.path)
         else:
-            voice.say(source, self.prompt.prompt, self.sampler.sampling)
+            voice.say(page, source)
             self._keep_drawing()
-        return True
 
-    def _find_beginning(self, path: Path) -> None:
-        """Look beside the screen for what a run began with."""
-        threading.Thread(target=self._read_beginning, args=(path,), name="generate-beginning", daemon=True).start()
+    def action_go_on(self) -> None:
+        """With what is in sight, whether it was stopped or came to its end."""
+        page = self.book.current
+        if page is None:
+            self._speak()
+            return
+        if any(voice.speaks_on(page) for voice in self.voices):
+            self.notify("It is still writing; space stops it.", markup=False)
+            return
+        for voice in self.voices:
+            said = voice.on(page)
+            if said is not None and said.samples:
+                voice.go_on(page, self.sampler.sampling)
+            else:
+                self._let_answer(voice, page)
+        self._keep_drawing()
 
-    def _read_beginning(self, path: Path) -> None:
-        from gpt_tui.core.runs import Run
+    def on_alternatives_pane_chosen(self, message: AlternativesPane.Chosen) -> None:
+        """Branch: the text up to the cursor, the chosen token, and what the model makes of it."""
+        voice, page = self._told_of(message.pane), self.book.current
+        said = voice.on(page)
+        if page is None or said is None:
+            return
+        sample = self._sample(page, said)
+        at = _place_of(message.token, said.samples[sample])
+        if at is None:
+            return  # another text is in sight by now
+        page.cursor = at
+        before = "".join(token.text for token in said.samples[sample][:at])
+        origin = Origin(page, voice.number, sample, at)
+        branch = self._new_page(before + message.alternative.text, origin)
+        voice.branch(branch, message.alternative)
+        for other in self.voices:
+            if other is not voice:
+                self._let_answer(other, branch)
+        panes.maximise(self, None)
+        self.screen.set_focus(voice.text)
+        self._keep_drawing()
 
-        try:
-            found = beginning(Run.open(path))
-        except GptTuiError as error:
-            self.post_message(self.Began(path, None, str(error)))
-        else:
-            self.post_message(self.Began(path, found, NO_CHECKPOINT))
-
-    def on_generate_view_began(self, message: Began) -> None:
+    @on(Began)
+    def _take_beginning(self, message: Began) -> None:
         if message.found is None:
             self.notify(one_line(message.why_not), markup=False)
             return
-        self._beginnings[message.path] = message.found
-        self._know_loss(message.found)
-        if self._second_waits and self.paired:
-            self._let_answer(self.second)
+        self.cast.beginnings[message.path] = message.found
+        self.cast.know_loss(message.found)
+        if self._waiting is not None and self.paired:
+            self._let_answer(self.second, self._waiting)
         self._draw()
 
     def _keep_drawing(self) -> None:
@@ -443,13 +391,83 @@ class GenerateView(View):
         self._draw()
         if self._ticking:
             pause = self._pace.next()
-            self.set_timer(pause if self._session is not None else min(pause, SMOOTH), self._tick)
+            self.set_timer(pause if self.cast.session is not None else min(pause, SMOOTH), self._tick)
+
+    # Leafing ---------------------------------------------------------------------------------------------------------
+
+    def action_turn_page(self, way: int) -> None:
+        page = self.book.beside(way)
+        if page is None:
+            self.notify("There is no text before this one." if way < 0 else "This is the newest text.", markup=False)
+            return
+        self.book.current = page
+        self._draw()
+        self._put_cursor(page.cursor)
+
+    def action_turn_sample(self, by: int) -> None:
+        page = self.book.current
+        if page is None or page.count < 2:
+            self.notify(ONE_SAMPLE, markup=False)
+            return
+        page.sample = (page.sample + by) % page.count
+        at = page.cursor
+        self._draw()
+        self._put_cursor(at)
+
+    def _put_cursor(self, at: int | None) -> None:
+        """Both cursors go together."""
+        for voice in self.voices:
+            voice.text.move_to(at)
+        if (page := self.book.current) is not None:
+            page.cursor = at
+        self._draw_alternatives()
+
+    # Looking inside --------------------------------------------------------------------------------------------------
+
+    def action_look_inside(self) -> None:
+        """Into the model whose text has the focus, or had it last, as it reads that text."""
+        voice, page = self._facing, self.book.current
+        said = voice.on(page)
+        source = self.cast.source_of(voice) if said is None else said.source
+        if source is None:
+            self.notify(NOT_YET if self.cast.watched is not None else NO_MODEL, markup=False)
+            return
+        tokens = said.samples[self._sample(page, said)] if said is not None and said.samples else ()
+        self.post_message(LookInside(source, of_tokens("what stands in Generate", tokens, voice.text.cursor)))
+
+    # Keeping ---------------------------------------------------------------------------------------------------------
+
+    def action_save_text(self) -> None:
+        page = self.book.current
+        said = self.first.on(page) or self.second.on(page)
+        if said is None or not said.samples:
+            self.notify(NOTHING_WRITTEN, markup=False)
+            return
+        self.save_line.save(self._whole(), f"{said.run}-step-{said.step}.txt", self._facing.text)
+
+    def _whole(self) -> str:
+        """All samples of every voice that is in sight, each below a line that says which; one alone as it is."""
+        page, texts = self.book.current, []
+        for voice in self.voices:
+            said = voice.on(page)
+            for number, sample in enumerate(said.samples if said is not None else ()):
+                title = " · ".join(self._title(voice, said, number))
+                texts.append((title, "".join(token.text for token in sample)))
+        if len(texts) == 1:
+            return texts[0][1]
+        return "\n\n".join(f"=== {title}\n\n{text}" for title, text in texts) + "\n"
+
+    # The prompt ------------------------------------------------------------------------------------------------------
 
     def action_edit(self) -> None:
         if self.sampler.has_focus_within:
             self.sampler.edit()
-        else:
+        elif self._enter == "prompt":
             self.prompt.edit()
+        else:
+            self._put_cursor(self._facing.text.cursor)  # it stays there, whatever is written meanwhile
+            pane = self._facing.alternatives
+            self.go_to(pane if panes.has_place(pane) else self.first.alternatives)
 
     def action_ask_prompt(self) -> None:
         self.prompt.edit()
@@ -460,12 +478,13 @@ class GenerateView(View):
 
     def _take_prompt(self, text: str) -> None:
         self._touched = True
-        self.prompt.show(text.removesuffix("\n"))
+        self.prompt.enter(text.removesuffix("\n"))
         self._speak()
 
     def action_new_seed(self) -> None:
+        """The next that no sample had."""
         seed = self.sampler.values["sample_seed"]
-        self.sampler.set("sample_seed", (seed + 1) % 2**63)
+        self.sampler.set("sample_seed", (seed + self.sampler.samples) % 2**63)
         self._speak()
 
     def on_prompt_line_entered(self, message: PromptLine.Entered) -> None:
@@ -489,15 +508,18 @@ class GenerateView(View):
     # Drawing ---------------------------------------------------------------------------------------------------------
 
     def on_token_text_moved(self, message: TokenText.Moved) -> None:
-        """Both cursors go together."""
-        for voice in self.voices:
-            voice.text.move_to(message.at)
-        self._draw_alternatives()
+        self._put_cursor(message.at)
+
+    def on_alternatives_pane_walked(self, message: AlternativesPane.Walked) -> None:
+        self._told_of(message.pane).text.action_move_token(message.by)
 
     def on_sampler_pane_pointed(self) -> None:
         self._draw_alternatives()
 
     def on_descendant_focus(self, event: events.DescendantFocus) -> None:
+        for voice in (self.first, self.second):
+            if event.widget is voice.text or (event.widget is voice.alternatives and not self._alone):
+                self._facing = voice
         self.call_after_refresh(self._draw_alternatives)
 
     def on_descendant_blur(self, event: events.DescendantBlur) -> None:
@@ -506,16 +528,36 @@ class GenerateView(View):
     def _draw(self) -> None:
         if not self.is_attached:
             return
+        page = self.book.current
         for voice in self.voices:
-            utterance = voice.utterance
-            if utterance is not None and utterance is not voice.drawn:
-                self._tell(utterance, voice.drawn)
+            utterance = voice.on(page)
+            if utterance is not voice.drawn:
+                if utterance is not None:
+                    self._tell(utterance, voice.drawn)
                 voice.drawn = utterance
-                voice.text.show(utterance.tokens)
+            sample = self._sample(page, utterance)
+            voice.text.show(utterance.samples[sample] if utterance is not None and utterance.samples else ())
+            voice.text.mark(self.book.branches(voice.number))
             voice.text.say(self._words(voice, utterance))
-            title = _fitting(self._title(voice, utterance), voice.text.size.width - FRAME)
-            voice.text.set_title(title, _fitting(_notes(utterance), voice.text.size.width - FRAME))
+            title = fitting(self._title(voice, utterance, sample), voice.text.size.width - FRAME)
+            voice.text.set_title(title, fitting(pace_of(utterance), voice.text.size.width - FRAME))
         self._draw_alternatives()
+
+    def _sample(self, page: Page | None, utterance: Utterance | None) -> int:
+        """Which one of a voice's is in sight."""
+        count = len(utterance.samples) if utterance is not None else 0
+        return min(page.sample, max(count - 1, 0)) if page is not None else 0
+
+    def _title(self, voice: Voice, utterance: Utterance | None, sample: int) -> Sequence[str]:
+        """Which sample, who spoke or will, which text; the most telling part first."""
+        page, count = self.book.current, len(utterance.samples) if utterance is not None else 0
+        which = f"sample {sample + 1} of {count}, seed {utterance.seed + sample}" if utterance and count > 1 else ""
+        who, *more = self.cast.called(voice, utterance)
+        text = ""
+        if page is not None and len(self.book) > 1:
+            text = f"text {page.number} of {self.book.newest}"
+            text += f", from {page.origin.page.number}" if page.origin is not None else ""
+        return [part for part in (which, who, text, *more) if part]
 
     def _tell(self, utterance: Utterance, before: Utterance | None) -> None:
         """Say what cannot be seen where the text stands."""
@@ -530,48 +572,30 @@ class GenerateView(View):
             return Content.styled(f"✕ {visible(utterance.error)}", "$text-error")
         if utterance is not None and utterance.state in ("loading", "speaking"):
             return Content.styled(f"{one_line(utterance.activity)}…", "$text-muted")
-        if self._path_of(voice) is None:
-            return Content.styled(NO_MODEL if self._watched is None else NOT_YET, "$text-muted")
+        if self.cast.path_of(voice) is None:
+            return Content.styled(NO_MODEL if self.cast.watched is None else NOT_YET, "$text-muted")
+        if self.book.current is not None and self._waiting is None:
+            return Content.styled(UNASKED, "$text-muted")
         return Content.styled("space lets it go on from the prompt; p types another.", "$text-muted")
-
-    def _title(self, voice: Voice, utterance: Utterance | None) -> Sequence[str]:
-        """Who spoke, or who will where nothing was said yet; the most telling part first."""
-        path, step = self._path_of(voice), self._step_of(voice)
-        if path is None:
-            return ["no model yet"]
-        watched, session = self._watched.path if self._watched is not None else None, self._session
-        who = "newest checkpoint"
-        if utterance is not None and voice.source is not None:
-            path, step = voice.source.path, utterance.step if utterance.step is not None else voice.source.step
-            live = "live, " if voice.source.session is not None else ""
-            if step is not None:
-                who = f"{live or self._named(voice, step)}step {step:,}"
-            elif live:
-                who = "the model now"
-        elif step is not None:
-            who = f"{self._named(voice, step)}step {step:,}"
-        elif session is not None and path == watched:
-            step = session.snapshot.step
-            who = f"the model now, step {step:,}"
-        loss = self._losses.get(path, {}).get(step) if step is not None else None
-        parts = [who] if loss is None else [who, f"val {figures.loss(loss)}"]
-        return parts if path == watched else [*parts, one_line(path.name)]
-
-    def _named(self, voice: Voice, step: int) -> str:
-        """What stands before the step of a checkpoint, where it has a name."""
-        if step == 0:
-            return "untrained, "
-        return "first, " if voice is self.second and voice.choice is None else ""
 
     def _draw_alternatives(self) -> None:
         if not self.is_attached:
             return
         for voice in self.voices:
-            # With room for one, it tells of the text that has the focus.
-            alone = self.second.text.has_focus and not panes.has_place(self.second.alternatives)
-            text = self.second.text if alone else voice.text
+            text = self._told_of(voice.alternatives).text
             voice.alternatives.show(text.token, BEYOND if text.cursor else FIRST)
         self.first.alternatives.explain(self._explanation())
+
+    @property
+    def _alone(self) -> bool:
+        """Whether there is room for one pane of alternatives, beside two voices."""
+        return self.paired and not panes.has_place(self.second.alternatives)
+
+    def _told_of(self, pane: AlternativesPane) -> Voice:
+        """Whose text a pane tells of; with room for one that is the text that has, or had, the focus."""
+        if self._alone:
+            return self._facing
+        return self.second if pane is self.second.alternatives else self.first
 
     def _explanation(self) -> tuple[str, Content] | None:
         """The setting at the sampler's cursor, where its own pane has no room to explain it."""
@@ -580,25 +604,6 @@ class GenerateView(View):
         return self.sampler.current, explained(self.sampler.current, self.sampler.values)
 
 
-def _notes(utterance: Utterance | None) -> list[str]:
-    """How it went, and how fast."""
-    if utterance is None or utterance.state in ("silent", "loading", "failed"):
-        return []
-    written = len(utterance.tokens) - sum(1 for _ in takewhile(lambda token: token.given, utterance.tokens))
-    speed = [f"{figures.count(utterance.tokens_per_second)} tok/s"] if utterance.tokens_per_second else []
-    first = utterance.first_token_seconds
-    waited = [f"first after {first * 1000:.0f} ms"] if first is not None else []
-    ended = ["stopped"] if utterance.state == "stopped" else []
-    count = [f"{written:,} tokens"] if utterance.state != "speaking" else []
-    return [*ended, *count, *speed, *waited]
-
-
-def _fitting(parts: Sequence[str], room: int) -> str:
-    """As many of these as there is room for, the first at least."""
-    shown = parts[0] if parts else ""
-    for part in parts[1:]:
-        longer = f"{shown} · {part}"
-        if 0 < room < len(longer):
-            break
-        shown = longer
-    return shown
+def _place_of(token: Spoken, tokens: Sequence[Spoken]) -> int | None:
+    """Where it stands; newer ones may have come after it."""
+    return next((at for at in reversed(range(len(tokens))) if tokens[at] is token), None)

@@ -14,6 +14,7 @@ from textual.widgets import Input
 
 from gpt_tui.tui import keys
 from gpt_tui.tui.plain import LINE_END, one_line
+from gpt_tui.tui.prompt_history import PromptHistory
 from gpt_tui.tui.widgets.line import Line
 
 EMPTY = "none: a new line"
@@ -22,14 +23,24 @@ EMPTY = "none: a new line"
 class PromptInput(Input):
     """Line ends are typed, pasted and shown as ⏎."""
 
-    BINDINGS: ClassVar[list[BindingType]] = keys.bindings("field")
-    KEYS: ClassVar[tuple[str, ...]] = ("field",)
+    BINDINGS: ClassVar[list[BindingType]] = keys.bindings("prompt", "field")
+    KEYS: ClassVar[tuple[str, ...]] = ("prompt", "field")
 
     class Left(Message):
         """The field was left; the prompt stays as it was."""
 
+    class Recalled(Message):
+        """An earlier prompt is wanted (-1), or a later one."""
+
+        def __init__(self, by: int) -> None:
+            super().__init__()
+            self.by = by
+
     def action_leave_field(self) -> None:
         self.post_message(self.Left())
+
+    def action_recall(self, by: int) -> None:
+        self.post_message(self.Recalled(by))
 
     def _on_paste(self, event: events.Paste) -> None:
         event.prevent_default()
@@ -39,7 +50,7 @@ class PromptInput(Input):
 
 
 class PromptLine(Horizontal):
-    """prompt: what was entered last."""
+    """prompt: what was entered last. history: the prompts that can be recalled, the latest last."""
 
     DEFAULT_CSS = """
     PromptLine { height: 1; width: 1fr; padding: 0 1; }
@@ -60,9 +71,12 @@ class PromptLine(Horizontal):
     class Left(Message):
         """The field was left without a change."""
 
-    def __init__(self, *, id: str | None = None) -> None:
+    def __init__(self, history: PromptHistory, *, id: str | None = None) -> None:
         super().__init__(id=id)
         self.prompt = ""
+        self.history = history
+        self._back = 0  # how many prompts back the field has gone
+        self._draft = ""  # what stood in it before
         self._called = Line(id="prompt-name")
         self._shown = Line(id="prompt-shown")
         self._field = PromptInput(compact=True)
@@ -82,6 +96,11 @@ class PromptLine(Horizontal):
         text = Content.styled(one_line(prompt), "$text-accent") if prompt else Content.styled(EMPTY, "$text-muted")
         self._shown.show(text)
 
+    def enter(self, prompt: str) -> None:
+        """Show one that a person wrote, and remember it."""
+        self.history.add(prompt)
+        self.show(prompt)
+
     @property
     def editing(self) -> bool:
         return self.has_class("-editing")
@@ -90,10 +109,26 @@ class PromptLine(Horizontal):
         """Make it a field; enter or esc ends that."""
         if not self.editing:
             self.add_class("-editing")
-            self._field.value = self.prompt.replace("\n", LINE_END)
-            self._field.cursor_position = len(self._field.value)
+            self._back = 0
+            self._fill(self.prompt)
         self._field.can_focus = True
         self._field.focus()
+
+    def _fill(self, prompt: str) -> None:
+        self._field.value = prompt.replace("\n", LINE_END)
+        self._field.cursor_position = len(self._field.value)
+
+    def on_prompt_input_recalled(self, message: PromptInput.Recalled) -> None:
+        message.stop()
+        typed = self._field.value.replace(LINE_END, "\n")
+        if self._back == 0:
+            self._draft = typed
+        back = self._back - message.by
+        while 0 < back <= len(self.history) and self.history[-back] == typed:
+            back -= message.by  # the one that stands there already is no earlier one
+        if 0 <= back <= len(self.history):
+            self._back = back
+            self._fill(self.history[-back] if back else self._draft)
 
     def close(self) -> None:
         self.remove_class("-editing")
@@ -102,7 +137,7 @@ class PromptLine(Horizontal):
     def on_input_submitted(self, event: Input.Submitted) -> None:
         event.stop()
         prompt = event.value.replace(LINE_END, "\n")
-        self.show(prompt)
+        self.enter(prompt)
         self.post_message(self.Entered(prompt))
 
     def on_prompt_input_left(self, message: PromptInput.Left) -> None:

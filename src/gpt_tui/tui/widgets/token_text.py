@@ -38,6 +38,7 @@ class Glyph:
     last: int
     given: bool
     ends: bool = False
+    chosen: bool = False
 
 
 class Flow:
@@ -67,19 +68,20 @@ class Flow:
         for line in token.text.splitlines(keepends=True):
             text = line.rstrip("\n")
             if text:
-                self._draw(visible(text), first, at, token.given)
+                self._draw(visible(text), first, at, token)
             if line.endswith("\n"):
                 # The line end that a text without a prompt goes on from is no reason to begin with an empty line.
-                self._append(Glyph(LINE_END, 1, first, at, token.given, ends=not (token.given and first == 0)))
+                ends = not (token.given and first == 0)
+                self._append(Glyph(LINE_END, 1, first, at, token.given, ends, token.chosen))
 
-    def _draw(self, text: str, first: int, last: int, given: bool) -> None:
+    def _draw(self, text: str, first: int, last: int, token: Spoken) -> None:
         """A character that may need two cells, or none of its own because it joins the one before it."""
         before = self.glyphs[-1] if self.glyphs and not self.glyphs[-1].ends else None
         if before is not None and joins(before.text, text):
-            before.text, before.last = before.text + text, last
+            before.text, before.last, before.chosen = before.text + text, last, before.chosen or token.chosen
         else:
             text = standing(text)
-            self._append(Glyph(text, cell_len(text), first, last, given))
+            self._append(Glyph(text, cell_len(text), first, last, token.given, chosen=token.chosen))
 
     def _append(self, glyph: Glyph) -> None:
         self.glyphs.append(glyph)
@@ -128,7 +130,10 @@ class Flow:
 
 
 class TokenText(ScrollView, Titled, can_focus=True, inherit_bindings=False):
-    """at: the token that the cursor stands on; None follows the newest. letter: jumps to it after `;`."""
+    """at: the token that the cursor stands on; None follows the newest. letter: jumps to it after `;`.
+
+    A token that a person chose, and each one where a branch begins, is underlined.
+    """
 
     BINDINGS: ClassVar[list[BindingType]] = keys.bindings("text")
     KEYS: ClassVar[tuple[str, ...]] = ("text",)
@@ -148,6 +153,7 @@ class TokenText(ScrollView, Titled, can_focus=True, inherit_bindings=False):
         self.letter = letter
         self.at: int | None = None
         self._tokens: Sequence[Spoken] = ()
+        self._branches: frozenset[int] = frozenset()
         self._words = Content("")
         self._flow = Flow(2)
         self.set_title(label)
@@ -156,8 +162,9 @@ class TokenText(ScrollView, Titled, can_focus=True, inherit_bindings=False):
 
     def show(self, tokens: Sequence[Spoken]) -> None:
         """More of the same tokens, or others."""
-        more = bool(self._tokens) and len(tokens) >= len(self._tokens) and tokens[0] is self._tokens[0]
-        if more and len(tokens) == len(self._tokens):
+        shown = len(self._tokens)
+        more = 0 < shown <= len(tokens) and tokens[shown - 1] is self._tokens[-1]
+        if len(tokens) == shown and (more or not shown):
             return
         if not more:
             self._flow = Flow(self._flow.width)
@@ -165,6 +172,12 @@ class TokenText(ScrollView, Titled, can_focus=True, inherit_bindings=False):
         self._tokens = tokens
         self._flow.add(tokens[self._flow.tokens :])
         self._lay_out()
+
+    def mark(self, branches: frozenset[int]) -> None:
+        """The tokens where one branched from this text."""
+        if branches != self._branches:
+            self._branches = branches
+            self.refresh()
 
     def say(self, words: Content) -> None:
         """A sentence of the program's own; it is shown where there are no tokens."""
@@ -278,14 +291,19 @@ class TokenText(ScrollView, Titled, can_focus=True, inherit_bindings=False):
         on = self._flow.glyph_of(cursor) if cursor is not None else -1
 
         def look(at: int) -> str:
-            given = self._flow.glyphs[at].given
+            glyph = self._flow.glyphs[at]
             if at == on:
                 return "reverse" if self.has_focus else "bold underline"
-            return "$text-accent" if given else ""
+            if glyph.chosen:
+                return "bold underline $accent"
+            if not self._branches.isdisjoint(range(glyph.first, glyph.last + 1)):
+                return "underline"
+            return "$text-accent" if glyph.given else ""
 
         for style, run in groupby(range(start, end), key=look):
             glyphs = [(at, self._flow.glyphs[at]) for at in run]
-            yield "".join(" " if glyph.ends and at != on else glyph.text for at, glyph in glyphs), style
+            marked = "underline" in style
+            yield "".join(" " if glyph.ends and at != on and not marked else glyph.text for at, glyph in glyphs), style
 
     def _words_line(self, y: int, width: int) -> Strip:
         lines = self._words.wrap(max(width - 1, 1)) if self._words else []
