@@ -18,6 +18,7 @@ OWNERS = {  # of the keys that a page explains; those of the app work everywhere
     "train.md": ("train", "chart", "plot"),
     "setup.md": ("setup", "field", "filter", "dataset"),
     "samples.md": ("samples",),
+    "lens.md": ("lens", "rows"),
     "generate.md": ("generate", "text", "sampler"),
     "runs-view.md": ("runs", "rows", "compare", "chart"),
     "playground.md": ("plot", "pane", "setup", "runs"),
@@ -26,6 +27,7 @@ OWNERS = {  # of the keys that a page explains; those of the app work everywhere
 }
 WHOLE = {  # whose keys the page of a view has to tell of, all of them
     **{page: OWNERS[page] for page in ("train.md", "setup.md", "samples.md", "generate.md")},
+    "lens.md": ("lens",),
     "runs-view.md": ("runs", "rows", "compare"),  # the chart's are on the page of Train
 }
 

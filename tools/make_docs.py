@@ -33,9 +33,12 @@ PLACES = {
     "samples": "Samples",
     "generate": "Generate",
     "text": "Generate, in the text",
+    "alternatives": "Generate, among the alternatives",
+    "prompt": "Generate, in the prompt's field",
     "sampler": "Generate, in the sampler's rows",
+    "lens": "Looking inside",
     "runs": "Runs",
-    "rows": "Runs, in a list",
+    "rows": "In a list",
     "compare": "Runs, comparing",
     "pane": "In a pane of text",
 }

@@ -12,6 +12,7 @@ from gpt_tui.tui import keys
 from gpt_tui.tui.app import Playground
 from gpt_tui.tui.keys import ACTIONS, GROUPS, Action
 from gpt_tui.tui.views.generate import GenerateView
+from gpt_tui.tui.views.lens_screen import LensScreen
 from gpt_tui.tui.views.runs import RunsView
 from gpt_tui.tui.views.samples import SamplesView
 from gpt_tui.tui.views.setup import SetupView
@@ -27,6 +28,7 @@ OWNERS = {
     "setup": SetupView,
     "samples": SamplesView,
     "generate": GenerateView,
+    "lens": LensScreen,
     "runs": RunsView,
     "pane": Pane,
 }

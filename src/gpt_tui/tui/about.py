@@ -10,6 +10,8 @@ VIEWS: dict[str, str] = {
     "samples": "Samples lays what the untrained model wrote beside what it wrote at any evaluation, from the same "
     "prompt and the same seed, so that only the training differs.",
     "generate": "Generate lets any checkpoint, or the model as it is now, go on from your prompt, token by token.",
+    "lens": "The lenses look into a model while it reads one text. What they show is computed beside the screen, with "
+    "a copy of its weights.",
     "runs": "Runs is the shelf: every run that was kept, with its checkpoints. One is resumed, forked, named, compared "
     "or deleted here.",
 }
@@ -41,12 +43,18 @@ PANES: dict[tuple[str, str], str] = {
     ("samples", "time"): "Every evaluation of the run, as high as its validation loss; the cursor is what is shown "
     "above, and the chart's crosshair in Train goes along.",
     ("generate", "text"): "The prompt and what the model goes on with. The cursor stands on one token; what else was "
-    "likely there is shown beside.",
+    "likely there is shown beside, and enter leads there. What is underlined was put there, or left for a branch.",
     ("generate", "second text"): "The other checkpoint's answer to the same prompt, under the same seed.",
     ("generate", "sampler"): "How a token is drawn from what the model believes: temperature first, then the filters.",
-    ("generate", "at the cursor"): "The likeliest tokens at the cursor: as the model believes, and as they were drawn "
-    "from, after temperature and filters.",
+    ("generate", "at the cursor"): "The likeliest tokens at the cursor: as the model believes, and as each filter of "
+    "the sampler leaves them, until what was drawn from. enter puts one of them there: a branch.",
     ("generate", "at the second cursor"): "The same for the second text.",
+    ("lens", "surprise"): "Each character in the colour of what it cost the model: −log₂ of the probability that it "
+    "had given it, in bits. With d: what it costs less than it cost another checkpoint.",
+    ("lens", "heads"): "The attention of one layer. A row is a character that asks, a column one that it looks at; "
+    "▸ is the character under the cursor. One head is drawn in full, all of them small.",
+    ("lens", "looks at"): "What the character under the cursor looks at, to guess the next one: the share that it "
+    "takes of each, under the mean of a layer's heads or under one of them.",
     ("runs", "runs"): "Every run, the newest first, with its state, its losses and the curve of its validation loss.",
     ("runs", "checkpoints"): "What the run under the cursor has kept. Resuming and forking begin at the chosen one.",
     (

@@ -340,6 +340,15 @@ class Playground(TypedKeys):
         generate: GenerateView = self.stage.views["generate"]  # type: ignore[assignment]
         generate.use(wish.path, wish.step)
 
+    def on_look_inside(self, wish: wishes.LookInside) -> None:
+        from gpt_tui.core.insight import Insight
+        from gpt_tui.tui.views.lens_screen import LensScreen
+
+        runs_dir, ascii = self.request.runs_dir, self.request.ascii
+        self.push_screen(
+            LensScreen(wish.source, wish.texts, runs_dir=runs_dir, insight=Insight, session=self.session, ascii=ascii)
+        )
+
     def on_scrubbed(self, wish: wishes.Scrubbed) -> None:
         self.stage.scrubbed = wish.step
         self.stage.train.chart.point_at(wish.step)

@@ -121,7 +121,7 @@ class Asking:
     def why_silent(self, place: Place) -> str:
         """Why there is no answer of the model of this evaluation, or none yet."""
         step = place.step
-        if self._source(place) is not None:
+        if self.source_of(place) is not None:
             return "Asking…"
         around = sorted(self.nearest_kept(step)[:2])
         near = f" The nearest that were: {' and '.join(f'{other:,}' for other in around)}." if around else ""
@@ -175,7 +175,7 @@ class Asking:
     def _place_of(self, step: int) -> Place:
         return self._places[self._places.nearest_to(step)]
 
-    def _source(self, place: Place) -> Source | None:
+    def source_of(self, place: Place) -> Source | None:
         """The checkpoint of an evaluation; None where it was not kept."""
         from gpt_tui.core.speech import Source
 
@@ -187,7 +187,7 @@ class Asking:
     def _let_speak(self, voice: Speech, place: Place, question: Question, sampling: SamplingConfig) -> None:
         """The model of an evaluation answers, where its checkpoint was kept."""
         voice.stop()
-        if (source := self._source(place)) is None:
+        if (source := self.source_of(place)) is None:
             return
         voice.say(source, question.prompt, sampling.model_copy(update={"sample_seed": question.seed}))
         self._listen_later(LISTEN_EVERY)

@@ -22,7 +22,7 @@ AROUND: dict[str, tuple[str, ...]] = {
     "plot": ("chart", "train", "runs", "compare"),
     "chart": ("train", "runs", "compare"),
     "compare": ("runs",),
-    "rows": ("runs",),
+    "rows": ("runs", "lens"),
     "pane": ("train", "chart", "setup", "samples", "generate", "runs", "compare", "dataset"),
     "field": ("setup",),
     "filter": ("setup",),

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from textual.message import Message
+
+if TYPE_CHECKING:
+    from gpt_tui.core.speech import Source
+    from gpt_tui.tui.lens_texts import LensText
 
 
 @dataclass
@@ -48,6 +52,14 @@ class Speak(Message):
 
     path: Path
     step: int
+
+
+@dataclass
+class LookInside(Message):
+    """Look into the model of `source` while it reads one of these texts, the first of them to begin with."""
+
+    source: Source
+    texts: Sequence[LensText]
 
 
 @dataclass

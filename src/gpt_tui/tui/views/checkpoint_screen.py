@@ -25,12 +25,15 @@ from gpt_tui.tui.shelf_checkpoints import Choice, choices
 NOTHING = "No checkpoint has these words."
 READING = "reading the shelf…"
 EMPTY = "No checkpoint yet: 2, then space, trains a model."
-CHOOSING = "j k choose · enter lets it speak · / filter · esc leaves"
-FILTERING = "↑↓ choose · enter lets it speak · esc shows all"
+CHOOSING = "j k choose · enter {does} · / filter · esc leaves"
+FILTERING = "↑↓ choose · enter {does} · esc shows all"
 
 
 class CheckpointScreen(ModalScreen[Choice]):
-    """now: the model of the session at work, the first choice where there is one. first: the run that is watched."""
+    """now: the model of the session at work, the first choice where there is one. first: the run that is watched.
+
+    does: what enter does
+    """
 
     AUTO_FOCUS = ""
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -53,9 +56,17 @@ class CheckpointScreen(ModalScreen[Choice]):
             self.more = more
             self.error = error
 
-    def __init__(self, who: str, runs_dir: Path, first: Path | None, now: tuple[Choice, int] | None) -> None:
+    def __init__(
+        self,
+        who: str,
+        runs_dir: Path,
+        first: Path | None,
+        now: tuple[Choice, int] | None,
+        does: str = "lets it speak",
+    ) -> None:
         super().__init__()
         self._who = who
+        self._choosing, self._filtering = CHOOSING.format(does=does), FILTERING.format(does=does)
         self._runs_dir = runs_dir
         self._first = first
         self._now = now
@@ -67,7 +78,7 @@ class CheckpointScreen(ModalScreen[Choice]):
     def compose(self) -> ComposeResult:
         with Vertical(id="checkpoint-list") as box:
             box.border_title = Content(self._who)
-            box.border_subtitle = Content(CHOOSING)
+            box.border_subtitle = Content(self._choosing)
             yield Input(placeholder="a step, best, or letters of a run's name", compact=True)
             yield OptionList(compact=True, markup=False)
 
@@ -107,7 +118,7 @@ class CheckpointScreen(ModalScreen[Choice]):
         """No key does nothing without saying so."""
         if event.key not in self.active_bindings and not self._field.has_focus:
             event.stop()
-            self.notify(f"{CHOOSING}.", markup=False)
+            self.notify(f"{self._choosing}.", markup=False)
 
     def action_filter(self) -> None:
         self._take_words(True)
@@ -124,7 +135,7 @@ class CheckpointScreen(ModalScreen[Choice]):
         self.set_class(taken, "-filtering")
         self._field.can_focus = taken
         self.set_focus(self._field if taken else None)
-        self.query_one("#checkpoint-list").border_subtitle = Content(FILTERING if taken else CHOOSING)
+        self.query_one("#checkpoint-list").border_subtitle = Content(self._filtering if taken else self._choosing)
 
     @on(Input.Changed)
     def _typed(self) -> None:

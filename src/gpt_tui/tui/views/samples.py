@@ -27,9 +27,11 @@ from gpt_tui.core.runs import origin_of
 from gpt_tui.tui import keys, panes, wishes
 from gpt_tui.tui.asking import Asking, Question
 from gpt_tui.tui.in_thread import in_thread
+from gpt_tui.tui.lens_texts import PASSAGE, LensText
 from gpt_tui.tui.places import Place, Places
 from gpt_tui.tui.plain import LINE_END, one_line
 from gpt_tui.tui.view import Halves, View
+from gpt_tui.tui.watched import Own
 from gpt_tui.tui.widgets import passage_facts as facts
 from gpt_tui.tui.widgets.line import Line
 from gpt_tui.tui.widgets.pane import Pane
@@ -42,7 +44,7 @@ if TYPE_CHECKING:
 
     from gpt_tui.core.events import Parent, Sample, Started
     from gpt_tui.core.runs import History, Origin
-    from gpt_tui.core.speech import Speech
+    from gpt_tui.core.speech import Source, Speech
     from gpt_tui.tui.keys import Action
     from gpt_tui.tui.watched import Watched
 
@@ -76,6 +78,7 @@ class SamplesView(View):
         self.time = TimePane("time", "i", id="time")
         self._line = Line(id="telling")
         self._field = Input(placeholder="text to go on from; empty is a new line", compact=True, id="prompt")
+        self._watched: Watched | None = None
         self._history: History | None = None
         self._drawn: tuple[object, ...] = ()
         self._places = Places()
@@ -121,6 +124,7 @@ class SamplesView(View):
     # The run ---------------------------------------------------------------------------------------------------------
 
     def follow(self, watched: Watched | None) -> None:
+        self._watched = watched
         history = watched.history if watched is not None else None
         ended = watched is not None and watched.state.ended
         path = watched.path if watched is not None else None
@@ -307,6 +311,40 @@ class SamplesView(View):
         if self._followed:
             self._step = None
         return True
+
+    # Looking inside --------------------------------------------------------------------------------------------------
+
+    def action_look_inside(self) -> None:
+        """Into the model of the evaluation under the cursor; into the first one, where its text has the focus."""
+        if not self._has_places():
+            return
+        place = self._places.first if self.untrained.has_focus else self._places[self._at]
+        source = self._source_of(place)
+        if source is None:
+            self._say_why_not(place)
+            return
+        passage = LensText(PASSAGE, self._places.passage)
+        sample = place.sample
+        texts = [LensText(f"the sample of step {place.step:,}", sample.prompt + sample.text)] if sample else []
+        texts = [passage, *texts] if self._colouring != "none" else [*texts, passage]
+        self.post_message(wishes.LookInside(source, texts))
+
+    def _source_of(self, place: Place) -> Source | None:
+        """Its checkpoint, or for the newest evaluation what a run at work has now; None where nothing was kept."""
+        from gpt_tui.core.speech import Source
+
+        watched, kept = self._watched, self.asking.source_of(place)
+        if kept is not None or not isinstance(watched, Own) or watched.path is None:
+            return kept
+        newest = place is self._places[self._places.newest]
+        return Source(watched.path, None, watched.session) if newest and watched.session.alive else None
+
+    def _say_why_not(self, place: Place) -> None:
+        """Why the model of an evaluation cannot be looked into; the cursor goes to the nearest that can."""
+        if place is not self._places[self._at]:
+            self._say(self.asking.why_silent(place))
+        elif self._can_ask():
+            self._go_to_kept()
 
     # For the app -----------------------------------------------------------------------------------------------------
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
+from textual.app import App
 from textual.color import Color
 
 READABLE = 4.5  # least contrast of text to its ground (WCAG 2.2, level AA)
@@ -16,6 +18,7 @@ _BLUE = (Color.parse("#56b4e9"), Color.parse("#0068a3"))
 
 _SURPRISE_LEVELS = 9  # bits; what costs more is drawn as this
 _DIFFERENCE_LEVELS = 6
+_SHARE_LEVELS = 9  # a share is drawn as the level of its root, or the small ones could not be told apart
 
 
 @dataclass(frozen=True)
@@ -44,13 +47,21 @@ class Scale:
         level = self.level(bits)
         return " " if level is None else self.marks[level]
 
+    def ground(self, bits: float) -> str:
+        """The colour behind the text; "" where there is no number."""
+        return self.style(bits).rpartition(" on ")[2]
+
 
 @dataclass(frozen=True)
 class Tints:
-    """surprise: 0 to 9 bits, one hue. difference: 6 bits lost (orange) to 6 bits learned (blue)."""
+    """surprise: 0 to 9 bits, one hue. difference: 6 bits lost (orange) to 6 bits learned (blue).
+
+    share: of attention, on the levels of `level_of`
+    """
 
     surprise: Scale
     difference: Scale
+    share: Scale
 
     @classmethod
     def of(cls, background: Color, foreground: Color) -> Tints:
@@ -63,7 +74,32 @@ class Tints:
         return cls(
             Scale(tuple(surprise), ".123456789"),
             Scale((*reversed(lost[1:]), *learned), "fedcba.123456", zero=_DIFFERENCE_LEVELS),
+            Scale(tuple(_ramp(background, blue, foreground, _SHARE_LEVELS)), ".123456789"),
         )
+
+    @classmethod
+    def of_app(cls, app: App[Any]) -> Tints:
+        """Those of the theme that it has now."""
+        variables = app.get_css_variables()
+        ground, text = Color.parse(variables["background"]), Color.parse(variables["foreground"])
+        if ground.ansi is not None or text.ansi is not None:  # the terminal's own colours, which nobody knows
+            ground, text = (Color(0, 0, 0), Color(255, 255, 255))[:: 1 if app.current_theme.dark else -1]
+        return cls.of(ground, text)
+
+
+def in_colour(app: App[Any]) -> bool:
+    """Whether the terminal has colours enough for a ramp."""
+    return not app.no_color and app.console.color_system not in ("standard", "windows")
+
+
+def level_of(share: float) -> float:
+    """Where a share, 0 to 1, stands on the scale of shares."""
+    return _SHARE_LEVELS * math.sqrt(max(share, 0.0))
+
+
+def share_at(level: int) -> float:
+    """The share that is drawn as a level."""
+    return (level / _SHARE_LEVELS) ** 2
 
 
 def _ramp(ground: Color, end: Color, text: Color, steps: int) -> list[str]:

@@ -10,7 +10,6 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from textual.color import Color
 from textual.containers import Container
 from textual.content import Content
 
@@ -19,7 +18,7 @@ from gpt_tui.tui.plain import one_line
 from gpt_tui.tui.widgets import passage_facts as facts
 from gpt_tui.tui.widgets.tinted_pane import TintedPane
 from gpt_tui.tui.widgets.tinted_text import Tinted, glyphs
-from gpt_tui.tui.widgets.tints import Scale, Tints
+from gpt_tui.tui.widgets.tints import Scale, Tints, in_colour
 
 if TYPE_CHECKING:
     from gpt_tui.core.speech import Utterance
@@ -51,18 +50,12 @@ class TwoTexts(Container):
     @property
     def tints(self) -> Tints:
         if self._made_tints is None:
-            variables = self.app.get_css_variables()
-            ground, text = Color.parse(variables["background"]), Color.parse(variables["foreground"])
-            if ground.ansi is not None or text.ansi is not None:  # the terminal's own colours, which nobody knows
-                dark = self.app.current_theme.dark
-                ground, text = (Color(0, 0, 0), Color(255, 255, 255))[:: 1 if dark else -1]
-            self._made_tints = Tints.of(ground, text)
+            self._made_tints = Tints.of_app(self.app)
         return self._made_tints
 
     @property
     def in_colour(self) -> bool:
-        """Whether the terminal has colours enough for a ramp."""
-        return not self.app.no_color and self.app.console.color_system not in ("standard", "windows")
+        return in_colour(self.app)
 
     def _tinted(self, characters: Sequence[tuple[str, float]], scale: Scale, below: Sequence[Content] = ()) -> Tinted:
         colour = self.in_colour
