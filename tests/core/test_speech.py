@@ -15,7 +15,7 @@ import torch
 
 from gpt_tui.core.config import RunConfig, SamplingConfig
 from gpt_tui.core.events import Step
-from gpt_tui.core.runs import Run
+from gpt_tui.core.runs import Run, newest_whole_checkpoint
 from gpt_tui.core.sampling import Speaker
 from gpt_tui.core.session import Lend, Pause, Plan, Session, Stop
 from gpt_tui.core.speech import Alternative, Source, Speech, Spoken, Utterance, writing
@@ -480,12 +480,13 @@ def test_a_run_at_work_lends_its_weights_and_learns_the_same_to_the_last_bit(
 ) -> None:
     shutil.copy(runs_dir / "text.txt", tmp_path)
     steps: list[int] = []
+    short = SAMPLED.model_copy(update={"max_new_tokens": 8})
 
     def listen(session: Session) -> None:
         path = session.snapshot.run_path
         assert path is not None
         while session.snapshot.step < 200:
-            utterance = said(speech, Source(path, session=session), "", SAMPLED)
+            utterance = said(speech, Source(path, session=session), "", short)
             assert utterance.state == "finished", utterance.error
             assert utterance.step is not None
             steps.append(utterance.step)
@@ -495,6 +496,26 @@ def test_a_run_at_work_lends_its_weights_and_learns_the_same_to_the_last_bit(
     assert len(alone) == 300
     assert len(set(steps)) > 1
     assert steps == sorted(steps)
+
+
+def test_beside_a_run_that_learns_it_writes_no_faster_than_can_be_read(
+    runs_dir: Path, tmp_path: Path, speech: Speech
+) -> None:
+    shutil.copy(runs_dir / "text.txt", tmp_path)
+    session = begin(tmp_path, "reading", max_iters=1_000_000)
+    until(lambda: session.snapshot.step >= 1)
+    path = session.snapshot.run_path
+    assert path is not None
+    utterance = said(speech, Source(path, session=session), "BEN:", SAMPLED.model_copy(update={"max_new_tokens": 40}))
+    assert utterance.tokens_per_second is not None
+    assert 0 < utterance.tokens_per_second <= 151
+    speech.say(Source(path, session=session), "BEN:", SAMPLED.model_copy(update={"max_new_tokens": 10_000}))
+    until(lambda: len(speech.utterance.tokens) > 10)
+    session.submit(Pause())
+    until(lambda: session.snapshot.state == "PAUSED")
+    assert ended(speech).tokens_per_second  # as fast as it can again: else it would take more than a minute
+    session.submit(Stop())
+    assert session.join(PATIENCE)
 
 
 def test_a_paused_run_lends_what_it_saves(runs_dir: Path, tmp_path: Path, speech: Speech) -> None:
@@ -515,7 +536,8 @@ def test_a_paused_run_lends_what_it_saves(runs_dir: Path, tmp_path: Path, speech
     kept = said(speech, Source(path), "BEN:", SAMPLED)
     assert kept.step == lent.step
     assert written(kept) == written(lent)
-    from_disk = Speaker.from_run(Run.open(path)).model.state_dict()
+    from_disk = newest_whole_checkpoint(Run.open(path), None, to_train=False)[1].model
+    assert weights.keys() == from_disk.keys()
     assert all(torch.equal(weights[name], tensor) for name, tensor in from_disk.items())
 
 

@@ -18,6 +18,9 @@ from gpt_tui.core.speech.utterance import Alternative, Source, Spoken, Utterance
 if TYPE_CHECKING:
     from gpt_tui.core.speech.writing import Writing
 
+BESIDE_A_RUN = (
+    150  # tokens/s of a sample, at most, while its run learns: nobody reads faster, and the run needs the cores
+)
 WRITINGS_KEPT = 8  # texts that can be gone on with as if they had never been stopped
 
 
@@ -96,6 +99,7 @@ class Speech:
             self._wish = None
             if self._utterance.state in ("loading", "speaking"):
                 self._utterance = replace(self._utterance, state="stopped", activity="")
+            self._changed.notify_all()
 
     def close(self) -> None:
         """Stop for good, and let go of the models."""
@@ -149,6 +153,11 @@ class Speech:
                 raise _Unwanted
             self._utterance = utterance
 
+    def _rest(self, wish: _Wish, until: float) -> None:
+        """Until that time, or until something else is wished."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._wish is not wish, max(0.0, until - time.perf_counter()))
+
     def _fail(self, wish: _Wish, why: str) -> None:
         self._writings.pop(wish.begun.number, None)  # what broke off within a token does not go on
         try:
@@ -178,6 +187,8 @@ class Speech:
             said = replace(said, activity="", samples=writing.samples, tokens_per_second=speed)
             said = replace(said, first_token_seconds=first - began)
             self._show(wish, said)
+            if _learns(wish.begun.source):
+                self._rest(wish, now + 1 / BESIDE_A_RUN)
         self._show(wish, replace(said, state="finished", activity="", samples=writing.samples))
 
     def _writing(self, wish: _Wish, tell: Callable[[str], None]) -> tuple[Writing, tuple[str, ...]]:
@@ -216,6 +227,12 @@ class Speech:
 def _draw_alike(one: SamplingConfig, other: SamplingConfig) -> bool:
     """Whether they draw the same, however long."""
     return one.model_copy(update={"max_new_tokens": other.max_new_tokens, "prompt": other.prompt}) == other
+
+
+def _learns(source: Source | None) -> bool:
+    """Whether the run whose model speaks is training in this very process."""
+    session = source.session if source is not None else None
+    return session is not None and session.outcome is None and session.snapshot.state == "TRAINING"
 
 
 def _source_of(begun: Utterance) -> Source:
