@@ -11,7 +11,8 @@ take turns, so that a slow minute of the machine meets them all. Medians are tol
 
 Both peers begin from one token, at temperature 0.8 and top_k 200, nanoGPT's own settings. nanoGPT computes the last
 block_size tokens anew for each token. transformers keeps them, as gpt-tui does, but cannot go past block_size: it is
-compared over the first 255 tokens. `learning` compares a run's steps/s in silence with those while text streams.
+compared over the first 255 tokens; the extra `bench` installs it. `learning` compares a run's steps/s in silence with
+those while text streams.
 """
 
 from __future__ import annotations
@@ -44,6 +45,8 @@ def main() -> int:
     parser.add_argument("--preset", default="quick", help="what learns, in `learning`")
     parser.add_argument("--one", help=argparse.SUPPRESS)
     options = parser.parse_args()
+    if options.nanogpt is not None and not (options.nanogpt / "model.py").is_file():
+        parser.error(f"{options.nanogpt} is no checkout of nanoGPT: it has no model.py")
     if options.one:
         print(json.dumps(CONTESTANTS[options.one](options.nanogpt)))
         return 0
@@ -69,7 +72,7 @@ def ours(dtype: str, together: int = 1) -> Callable[[Path | None], dict[str, flo
             """When each token came, in seconds."""
             began = time.perf_counter()
             samplers = [make_sampler(seed) for seed in range(together)]
-            written = islice(draws_together(model, [0], sampling, samplers), tokens)
+            written = islice(draws_together(model, [[0]] * together, sampling, samplers), tokens)
             return [time.perf_counter() - began for _ in written]
 
         first = text(20)[0]  # of a model that has just been loaded
@@ -310,7 +313,9 @@ def learning(options: argparse.Namespace) -> int:
             path = session.snapshot.run_path
             assert path is not None
             speech.say(Source(path, None, session), "", sampling)
-            while speech.utterance.state == "loading" or len(speech.utterance.tokens) < 10:
+            while len(speech.utterance.tokens) < 10:
+                if speech.utterance.state == "failed" or session.outcome is not None:
+                    raise SystemExit(f"nothing is said: {speech.utterance.error or session.outcome}")
                 time.sleep(0.05)
             beside, tokens = rate()
             speech.stop()

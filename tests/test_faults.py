@@ -36,7 +36,8 @@ class Training:
     """A headless run on its way. events: what it has told so far."""
 
     def __init__(self, place: Path, *arguments: str, argv: list[str] | None = None, **more: Any) -> None:
-        environ = more.pop("environ", {})
+        # What a limit cuts off must not be a module that Python keeps, for every later test to fail on.
+        environ = {"PYTHONDONTWRITEBYTECODE": "1", **more.pop("environ", {})}
         self.events: list[dict[str, Any]] = []
         self.process = subprocess.Popen(
             [*(argv or command()), "--headless", "--json", *arguments],

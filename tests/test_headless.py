@@ -408,6 +408,13 @@ def test_a_faster_number_format_is_asked_for_by_name(trained: Trained) -> None:
     assert "bfloat16" in refused.stderr
 
 
+def test_a_bigram_writes_too(tmp_path: Path) -> None:
+    flags = ["--preset", "lecture-bigram", "--max-iters", "2", "--run-name", "table", "--quiet"]
+    assert run(tmp_path, "--headless", "--dataset", str(write_text(tmp_path)), *flags).returncode == 0
+    written = run(tmp_path, "sample", "table", "--max-new-tokens", "30", "--num-samples", "2")
+    assert (written.returncode, written.stderr) == (0, "")
+
+
 def test_a_prompt_that_the_model_cannot_read_is_refused(trained: Trained) -> None:
     refused = run(trained.place, "sample", "first", "--prompt", "Ω")
     assert (refused.returncode, refused.stdout) == (2, "")

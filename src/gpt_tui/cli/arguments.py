@@ -137,7 +137,7 @@ COMMANDS: dict[str, Command] = {
             ),
             "RUN[@STEP]", 1, 1, (), "run",
             "--prompt - reads the prompt from standard input. What is not given is as the run's own sampling says; "
-            "--dtype is float32 unless given, which gives the same text everywhere.",
+            "--dtype is float32 unless given, which gives the same text on one kind of device.",
         ),
         Command("runs", "List the runs, newest first.", (RUNS_DIR, JSON, HELP)),
         Command(

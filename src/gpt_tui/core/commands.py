@@ -14,6 +14,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Literal
+from weakref import WeakSet
 
 from gpt_tui.core.config import RunConfig
 from gpt_tui.core.errors import GptTuiError
@@ -269,6 +270,14 @@ class Mailbox:
 _PENDING: dict[type, Pending] = {Pause: "PAUSING", Resume: "RESUMING", Stop: "STOPPING", Save: "SAVING"}
 
 
+_desks: WeakSet[Desk] = WeakSet()
+
+
+def anyone_learns() -> bool:
+    """Whether a run is training in this process now."""
+    return any(desk.outcome is None and desk.snapshot.state == "TRAINING" for desk in list(_desks))
+
+
 class Desk:
     """Where a run's worker and those who watch it meet. Anything may be called from any thread, and returns at once."""
 
@@ -279,6 +288,7 @@ class Desk:
         self._snapshot = Snapshot()
         self._pending: Pending = ""
         self._readers: tuple[Reader, ...] = ()
+        _desks.add(self)
 
     def submit(self, command: Command) -> None:
         """Leave a command; it is shown as pending until it is obeyed. After the end nobody obeys any more."""

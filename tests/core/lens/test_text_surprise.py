@@ -115,6 +115,7 @@ def test_no_byte_is_lost_where_bytes_are_no_character(raw: bytes) -> None:
     assert "".join(letter.text for letter in found) == raw.decode("utf-8", "replace")
     assert [token for letter in found for token in range(letter.start, letter.end)] == list(range(len(raw)))
     assert all(letter.text for letter in found)
+    assert all(letter.start < letter.end for letter in found)
 
 
 def test_the_difference_is_what_each_character_costs_less() -> None:

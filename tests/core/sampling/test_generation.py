@@ -62,7 +62,8 @@ def uncached(model: GPT, prompt: list[int], sampling: SamplingConfig, seeds: lis
 
 
 def together(model: GPT, prompt: list[int], sampling: SamplingConfig, seeds: list[int], count: int) -> list[list[int]]:
-    drawn = islice(draws_together(model, prompt, sampling, [make_sampler(seed) for seed in seeds]), count)
+    samplers = [make_sampler(seed) for seed in seeds]
+    drawn = islice(draws_together(model, [prompt] * len(seeds), sampling, samplers), count)
     return [list(text) for text in zip(*([draw.token for draw in step] for step in drawn), strict=True)]
 
 
@@ -80,7 +81,7 @@ def models(draw: st.DrawFn) -> GPT:
         attention=attention,
         qk_norm=draw(st.booleans()),
         qkv_bias=draw(st.booleans()),
-        feed_forward=draw(st.booleans()) or not attention,
+        feed_forward=draw(st.booleans()),
         activation=draw(st.sampled_from(["relu", "gelu", "gelu_tanh", "relu2", "swiglu"])),
         residual=draw(st.booleans()),
         output_projection=projection,
@@ -119,6 +120,15 @@ def test_a_long_text_is_the_uncached_one(rule: Any, position: str, temperature: 
     expected = uncached(model, [1, 2], sampling, seeds, 1200)
     assert together(freeze(model) if frozen else model, [1, 2], sampling, seeds, 1200) == expected
     assert (temperature == 0) == (expected[0] == expected[1])
+
+
+def test_texts_that_begin_differently_are_computed_at_once_too() -> None:
+    model = speaking_model(mix_previous=True)
+    prompts, samplers = [[1, 2, 3], [4, 5, 6]], [make_sampler(seed) for seed in (1, 2)]
+    drawn = list(islice(draws_together(model, prompts, SamplingConfig(), samplers), 30))
+    for number, (prompt, seed) in enumerate(zip(prompts, (1, 2), strict=True)):
+        (alone,) = uncached(model, prompt, SamplingConfig(), [seed], 30)
+        assert [step[number].token for step in drawn] == alone
 
 
 def test_the_default_rule_shows_between_half_a_window_and_a_whole_one() -> None:
@@ -166,7 +176,8 @@ def test_the_logits_agree_within_what_is_stated(dtype: str, position: str, texts
     model = GPT(config, 65, torch.Generator().manual_seed(5)).eval()
     exact = copy.deepcopy(model).double()
     sampling = SamplingConfig(temperature=1)
-    drawn = islice(draws_together(freeze(model, dtype), [1], sampling, [make_sampler(i) for i in range(texts)]), 1000)
+    samplers = [make_sampler(seed) for seed in range(texts)]
+    drawn = islice(draws_together(freeze(model, dtype), [[1]] * texts, sampling, samplers), 1000)
     shown = [windows("half", 64, [1]) for _ in range(texts)]
     seen = [next(window) for window in shown]
     worst = 0.0

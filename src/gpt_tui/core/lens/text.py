@@ -37,8 +37,9 @@ def letters(tokenizer: Tokenizer, tokens: npt.NDArray[np.integer]) -> tuple[Lett
     start = 0
     for at, token in enumerate(tokens):
         if text := decoder.decode(bytes([int(token)])):
-            found.append(Letter(text, start, at + 1))
-            start = at + 1
+            end = at + 1 - len(decoder.getstate()[0])  # what is held back begins the next one
+            found.append(Letter(text, start, end))
+            start = end
     if text := decoder.decode(b"", final=True):
         found.append(Letter(text, start, len(tokens)))
     return tuple(found)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from torch import Tensor
 
 from gpt_tui.core.config import ModelConfig
+from gpt_tui.core.shapes import depth
 
 
 class LayerCache:
@@ -12,6 +13,9 @@ class LayerCache:
 
     def __init__(self, config: ModelConfig, batch_size: int, like: Tensor):
         self._both = like.new_empty((batch_size, 2, config.n_head, config.block_size, config.n_embd // config.n_head))
+
+    def spread(self, texts: int) -> None:
+        self._both = self._both.expand(texts, -1, -1, -1, -1).contiguous()
 
     def append(self, start: int, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
         """Keep k and v (B, H, T, D) of the tokens from `start` on; returns those of every token so far."""
@@ -35,11 +39,17 @@ class Cache:
     """
 
     def __init__(self, config: ModelConfig, batch_size: int, like: Tensor):
-        self.layers = [
-            LayerCache(config, batch_size, like) if config.attention else None for _ in range(config.n_layer)
-        ]
+        self.layers = [LayerCache(config, batch_size, like) if config.attention else None for _ in range(depth(config))]
         self.last_embedding: Tensor | None = None  # (B, 1, C), of the newest token; what `mix_previous` looks at
         self.length = 0
+
+    def spread(self, texts: int) -> None:
+        """Become that of so many texts, all of which begin with the one that was read."""
+        for layer in self.layers:
+            if layer is not None:
+                layer.spread(texts)
+        if self.last_embedding is not None:
+            self.last_embedding = self.last_embedding.expand(texts, -1, -1)
 
     def clear(self) -> None:
         self.length = 0

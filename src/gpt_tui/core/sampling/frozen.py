@@ -93,6 +93,11 @@ class Frozen(GPT):
     def parameter_count(self) -> int:
         return self._parameter_count
 
+    def train(self, mode: bool = True) -> Frozen:
+        """Stays as it is: there is nothing to train."""
+        super().train(False)
+        return self
+
     def threads(self) -> int:
         """How many threads this machine best gives to it where nothing else is computed: those of a small model would
         wait for one another longer than for the weights."""

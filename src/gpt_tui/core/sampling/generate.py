@@ -58,15 +58,15 @@ class Draw:
 
 def draws(model: GPT, prompt: Sequence[int], sampling: SamplingConfig, sampler: np.random.Generator) -> Iterator[Draw]:
     """`draws_together` for one text."""
-    for (draw,) in draws_together(model, prompt, sampling, [sampler]):
+    for (draw,) in draws_together(model, [prompt], sampling, [sampler]):
         yield draw
 
 
 def draws_together(
-    model: GPT, prompt: Sequence[int], sampling: SamplingConfig, samplers: Sequence[np.random.Generator]
+    model: GPT, prompts: Sequence[Sequence[int]], sampling: SamplingConfig, samplers: Sequence[np.random.Generator]
 ) -> Iterator[list[Draw]]:
-    """Yields a draw for each of the samplers, again and again without end: texts that all go on from the token ids of
-    `prompt` (>= 1), computed at once. The first draw reads the prompt's window.
+    """Yields a draw for each of the samplers, again and again without end: texts that are computed at once, each from
+    the token ids of its prompt. Those (>= 1) are of one length. The first draw reads the prompts' windows.
 
     Each text is what its sampler would write alone. The model computes in evaluation mode for each token and is left
     in the mode it was found in. Raises GptTuiError where its logits are no numbers.
@@ -74,10 +74,9 @@ def draws_together(
     block_size = model.config.block_size
     kept = block_size // 2 if sampling.window_rule == "half" else block_size - 1  # beside a token that no longer fits
     reader = _Reader(model, len(samplers))
-    windows = [list(prompt[-block_size:]) for _ in samplers]  # what the cache holds, and what it is still to read
-    fresh = windows
+    windows = [list(prompt[-block_size:]) for prompt in prompts]  # what the cache holds, and what it is still to read
+    logits = reader.begin(windows)
     while True:
-        logits = reader.read(fresh)
         if not np.isfinite(logits).all():
             raise GptTuiError("the model gives NaN or infinity, not logits: its weights are damaged or too large")
         drawn = [Draw(choose(rows[-1], sampling, own), rows) for rows, own in zip(logits, samplers, strict=True)]
@@ -88,7 +87,7 @@ def draws_together(
             reader.cache.clear()
         for window, draw in zip(windows, drawn, strict=True):
             window.append(draw.token)
-        fresh = windows if full else [[draw.token] for draw in drawn]
+        logits = reader.read(windows if full else [[draw.token] for draw in drawn])
 
 
 def generate(
@@ -105,7 +104,17 @@ class _Reader:
     def __init__(self, model: GPT, texts: int):
         self.cache = model.make_cache(texts)
         self._model = model
+        self._texts = texts
         self._device = model.token_embedding.weight.device
+
+    def begin(self, windows: list[list[int]]) -> npt.NDArray[np.float64]:
+        """As `read`, of what the texts begin with; where that is the same for all, it is read once."""
+        if any(window != windows[0] for window in windows):
+            return self.read(windows)
+        self.cache = self._model.make_cache(1)
+        logits = self.read(windows[:1])
+        self.cache.spread(self._texts)
+        return np.broadcast_to(logits, (self._texts, *logits.shape[1:]))
 
     @torch.inference_mode()
     def read(self, fresh: list[list[int]]) -> npt.NDArray[np.float64]:
@@ -117,7 +126,7 @@ class _Reader:
         logits, _ = self._model(idx, cache=self.cache)
         if was_training:
             self._model.train()
-        result: npt.NDArray[np.float64] = logits.double().cpu().numpy()
+        result: npt.NDArray[np.float64] = logits.cpu().double().numpy()
         return result
 
 

@@ -20,7 +20,7 @@ from gpt_tui.core.runs import Run, count_weights, newest_whole_checkpoint
 from gpt_tui.core.sampling.filters import log_probabilities
 from gpt_tui.core.sampling.frozen import freeze
 from gpt_tui.core.sampling.generate import Token, default_prompt, draws_together, make_sampler
-from gpt_tui.core.shapes import parameters
+from gpt_tui.core.shapes import depth, parameters
 
 MOST_AT_ONCE = 16
 MOST_KEPT = 2**28  # bytes of keys and values
@@ -111,9 +111,12 @@ class Speaker:
 
     def texts_at_once(self) -> int:
         """How many texts may be generated together before what is kept of them takes much memory."""
+        return max(1, min(MOST_AT_ONCE, MOST_KEPT // max(1, self.bytes_a_text())))
+
+    def bytes_a_text(self) -> int:
+        """What is kept of a text while it is written: the keys and values of a window."""
         shape = self.config.model
-        kept = 2 * 4 * shape.n_layer * shape.block_size * shape.n_embd * shape.attention  # bytes a text
-        return max(1, min(MOST_AT_ONCE, MOST_KEPT // max(1, kept)))
+        return 2 * 4 * depth(shape) * shape.block_size * shape.n_embd * shape.attention
 
     def speak(self, prompt: str = "", sampling: SamplingConfig | None = None, seed: int | None = None) -> str:
         """What `generate` yields, as one text."""
@@ -122,7 +125,7 @@ class Speaker:
     def _stream(self, ids: list[int], sampling: SamplingConfig, seeds: Sequence[int]) -> Iterator[list[Token]]:
         # A character of several bytes is whole only with its last one: that token gets the text, the others none.
         decoders = [codecs.getincrementaldecoder("utf-8")("replace") for _ in seeds]
-        drawn = draws_together(self.model, ids, sampling, [make_sampler(seed) for seed in seeds])
+        drawn = draws_together(self.model, [ids] * len(seeds), sampling, [make_sampler(seed) for seed in seeds])
         for together in islice(drawn, sampling.max_new_tokens):
             tokens = []
             for draw, decoder in zip(together, decoders, strict=True):

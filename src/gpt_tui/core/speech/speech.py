@@ -10,17 +10,18 @@ from dataclasses import dataclass, replace
 from itertools import count
 from typing import TYPE_CHECKING
 
+from gpt_tui.core.commands import anyone_learns
 from gpt_tui.core.config import SamplingConfig
-from gpt_tui.core.errors import GptTuiError
+from gpt_tui.core.errors import GptTuiError, show_size
 from gpt_tui.core.speech.models import Models, one_thread_if_small
 from gpt_tui.core.speech.utterance import Alternative, Source, Spoken, Utterance
 
 if TYPE_CHECKING:
     from gpt_tui.core.speech.writing import Writing
 
-BESIDE_A_RUN = (
-    150  # tokens/s of a sample, at most, while its run learns: nobody reads faster, and the run needs the cores
-)
+# Tokens/s of a sample, at most, while a run learns: nobody reads faster, and the run needs the cores.
+BESIDE_A_RUN = 150
+WINDOWS_KEPT = 2**28  # bytes of keys and values of all these
 WRITINGS_KEPT = 8  # texts that can be gone on with as if they had never been stopped
 
 
@@ -187,7 +188,7 @@ class Speech:
             said = replace(said, activity="", samples=writing.samples, tokens_per_second=speed)
             said = replace(said, first_token_seconds=first - began)
             self._show(wish, said)
-            if _learns(wish.begun.source):
+            if anyone_learns():
                 self._rest(wish, now + 1 / BESIDE_A_RUN)
         self._show(wish, replace(said, state="finished", activity="", samples=writing.samples))
 
@@ -212,6 +213,12 @@ class Speech:
             else:
                 text = [*wish.texts[0], put_after(wish.texts[0], *wish.chosen, speaker.tokenizer)]
                 writing = Writing.of_texts(speaker, begun.prompt, [text] * wish.samples, sampling)
+        most = writing.speaker.texts_at_once()
+        if (asked := len(writing.samples)) > most:
+            kept = show_size(writing.bytes)
+            raise GptTuiError(
+                f"{asked} samples at once would keep {kept} of this model's windows: at most {most} of it"
+            )
         one_thread_if_small(writing.speaker)
         self._keep(begun.number, writing)
         return writing, notices
@@ -220,19 +227,17 @@ class Speech:
         """As the latest. What was written by a model that is kept no longer is let go of with it."""
         self._writings.pop(number, None)
         self._writings[number] = writing
-        latest = list(self._writings.items())[-WRITINGS_KEPT:]
-        self._writings = {n: kept for n, kept in latest if kept is writing or self._models.has(kept.speaker)}
+        kept, room = {number: writing}, WINDOWS_KEPT - writing.bytes
+        for other, before in list(reversed(self._writings.items()))[1:WRITINGS_KEPT]:
+            room -= before.bytes
+            if room >= 0 and self._models.has(before.speaker):
+                kept[other] = before
+        self._writings = dict(reversed(kept.items()))
 
 
 def _draw_alike(one: SamplingConfig, other: SamplingConfig) -> bool:
     """Whether they draw the same, however long."""
     return one.model_copy(update={"max_new_tokens": other.max_new_tokens, "prompt": other.prompt}) == other
-
-
-def _learns(source: Source | None) -> bool:
-    """Whether the run whose model speaks is training in this very process."""
-    session = source.session if source is not None else None
-    return session is not None and session.outcome is None and session.snapshot.state == "TRAINING"
 
 
 def _source_of(begun: Utterance) -> Source:

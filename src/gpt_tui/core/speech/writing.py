@@ -7,6 +7,7 @@ import math
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from itertools import chain
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,7 +15,7 @@ import torch
 
 from gpt_tui.core.config import SamplingConfig
 from gpt_tui.core.data import Tokenizer
-from gpt_tui.core.sampling import Speaker, default_prompt, draws, draws_together, make_sampler, weigh
+from gpt_tui.core.sampling import Speaker, default_prompt, draws_together, make_sampler, weigh
 from gpt_tui.core.sampling.filters import Logits
 from gpt_tui.core.speech.utterance import Alternative, Spoken, Tokens
 
@@ -73,6 +74,11 @@ class Writing:
         return cls(speaker, prompt, starts, [list(text) for text in texts], sampling)
 
     @property
+    def bytes(self) -> int:
+        """What its generator keeps of the texts."""
+        return self.speaker.bytes_a_text() * len(self._texts)
+
+    @property
     def samples(self) -> tuple[Tokens, ...]:
         """What stands there now, as it stays."""
         return tuple(Tokens(text, len(text)) for text in self._texts)
@@ -92,18 +98,16 @@ class Writing:
         ids, decode = self._start, _decoder(self.speaker.tokenizer)
         unread = len(ids) - len(draw.logits)
         first = max(0, unread - READ)
-        expected = [*_read(self.speaker, ids[first:unread], reading), *draw.logits[:-1]]
+        expected = chain(_read(self.speaker, ids[first:unread], reading), draw.logits[:-1])
         for at, token in enumerate(ids):
-            row = at - first - 1
-            yield self._teller.spoken(token, decode(token), True, expected[row] if row >= 0 else None)
+            if at % 100 == 0:
+                reading()
+            yield self._teller.spoken(token, decode(token), True, next(expected) if at > first else None)
 
 
 def _draws(speaker: Speaker, starts: Sequence[Sequence[int]], sampling: SamplingConfig) -> Iterator[Sequence[Draw]]:
     samplers = [make_sampler(sampling.sample_seed + number) for number in range(len(starts))]
-    if all(start == starts[0] for start in starts):
-        return draws_together(speaker.model, starts[0], sampling, samplers)
-    each = [draws(speaker.model, start, sampling, own) for start, own in zip(starts, samplers, strict=True)]
-    return zip(*each, strict=True)
+    return draws_together(speaker.model, starts, sampling, samplers)
 
 
 @torch.no_grad()
@@ -116,7 +120,7 @@ def _read(speaker: Speaker, ids: Sequence[int], reading: Callable[[], object]) -
         reading()
         start = max(0, done - block_size // 2)
         logits, _ = speaker.model(torch.tensor([ids[start : start + block_size]], device=device))  # (1, T, V)
-        fresh = logits[0, done - start :].double().cpu().numpy()
+        fresh = logits[0, done - start :].cpu().double().numpy()
         yield from fresh
         done += len(fresh)
 
