@@ -233,6 +233,27 @@ def generate_pair(terminal: Terminal, _: int) -> None:
     _speak(terminal, answers=2)
 
 
+def lens(terminal: Terminal, _: int) -> None:
+    """The passage of the validation split: what is learned of each character."""
+    terminal.wait("FINISHED")
+    _view(terminal, "3", "time · evaluation")
+    terminal.press("a")
+    terminal.wait("bits a character")
+    terminal.press("d")
+    terminal.wait("by kind")
+
+
+def lens_heads(terminal: Terminal, _: int) -> None:
+    """The heads of the last layer, on a text that was just written."""
+    terminal.wait("FINISHED")
+    _speak(terminal)
+    terminal.press("home", *"LLLLLLL")
+    terminal.press("a")
+    terminal.wait("bits a character")
+    terminal.press("a")
+    terminal.wait("rows ask, columns answer")
+
+
 def runs(terminal: Terminal, max_iters: int) -> None:
     """The shelf, with a run at work on it, and the cursor on another."""
     terminal.wait("READY")
@@ -316,6 +337,8 @@ PICTURES: dict[str, Picture] = {
     "samples-surprise": Picture(samples_surprise, ("open", "quick")),
     "generate": Picture(generate, ("open", "quick")),
     "generate-pair": Picture(generate_pair, ("open", "quick")),
+    "lens": Picture(lens, ("open", "quick")),
+    "lens-heads": Picture(lens_heads, ("open", "quick")),
     "compare": Picture(compare, ()),
     "runs": Picture(runs, ("--dataset", "shakespeare", "--n-embd", "192", "--run-name", AT_WORK)),
 }

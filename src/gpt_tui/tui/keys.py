@@ -261,7 +261,8 @@ ACTIONS: tuple[Action, ...] = (
         "Look into the model while it reads this text: its surprise, and what its heads look at.",
         "samples",
         "samples",
-        29,
+        23,
+        "inside",
     ),
     # Generate --------------------------------------------------------------------------------------------------------
     Action(
@@ -292,7 +293,7 @@ ACTIONS: tuple[Action, ...] = (
         "generate",
         8,
     ),
-    Action("turn_sample(1)", ("J",), "next sample", "Show the next of several samples.", "generate", "generate", 16),
+    Action("turn_sample(1)", ("J",), "next sample", "Show the next of several samples.", "generate", "generate", 7),
     Action("turn_sample(-1)", ("K",), "previous sample", "Show the sample before.", "generate", "generate"),
     Action(
         "turn_page(-1)",
@@ -323,7 +324,8 @@ ACTIONS: tuple[Action, ...] = (
         "Look into the model while it reads this text: its surprise, and what its heads look at.",
         "generate",
         "generate",
-        52,
+        13,
+        "inside",
     ),
     Action(
         "save_text",

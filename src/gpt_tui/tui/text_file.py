@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from gpt_tui.core.errors import GptTuiError
@@ -14,8 +15,9 @@ def place_of(written: str) -> tuple[Path, bool]:
 
     Raises GptTuiError where no file can be written there.
     """
-    path = expanded(written.strip())
-    path = Path.cwd() / path
+    path = Path.cwd() / expanded(written.strip())
+    if written.strip().endswith(("/", os.sep)) and not path.is_dir():
+        raise GptTuiError(f"There is no directory {path}, so nothing is written.")
     try:
         path = path.resolve() if path.is_symlink() else path  # what a link leads to, not the link, is written
         if path.is_dir():

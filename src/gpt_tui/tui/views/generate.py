@@ -8,6 +8,7 @@ speaks is in tui/cast.py and tui/voice.py, what was spoken so far in tui/book.py
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
@@ -286,7 +287,7 @@ class GenerateView(View):
         page, path = self.book.current, self.cast.path_of(self.first)
         if self.paired and page is not None:
             said = self.second.on(page)
-            if said is None or said.state != "finished":
+            if said is None or not said.samples:
                 self._let_answer(self.second, page)
         elif self.paired and self.cast.choice_of(self.second) is None and path is not None:
             self._shelf.find_beginning(path)
@@ -429,6 +430,8 @@ class GenerateView(View):
         voice, page = self._facing, self.book.current
         said = voice.on(page)
         source = self.cast.source_of(voice) if said is None else said.source
+        if said is not None and source is not None and source.session is None and said.step is not None:
+            source = replace(source, step=said.step)  # where a newer checkpoint has come
         if source is None:
             self.notify(NOT_YET if self.cast.watched is not None else NO_MODEL, markup=False)
             return

@@ -117,7 +117,7 @@ class LensScreen(ModalScreen[None]):
         self.map = HeatPane(id="lens-map")
         self.heads = HeatPane(id="lens-heads")
         self.words = Pane("in words", "w", id="lens-words")
-        self.ask_line = AskLine(id="lens-ask")
+        self.ask_line = AskLine(lines=True, id="lens-ask")
         self.texts = LensTexts(texts)
         self.inquiry = Inquiry(source, insight=insight, later=self.set_timer, found=self._take)
         self._runs_dir, self._session, self._ascii = runs_dir, session, ascii

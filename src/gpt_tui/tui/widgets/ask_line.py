@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from textual import on
+from textual import events, on
 from textual.app import ComposeResult
 from textual.containers import Horizontal
 from textual.content import Content
@@ -10,9 +10,24 @@ from textual.message import Message
 from textual.widget import Widget
 from textual.widgets import Input, Static
 
+from gpt_tui.tui.plain import LINE_END
+
+
+class LinesInput(Input):
+    """Takes all lines of what is pasted into it, with a sign for each line end."""
+
+    def _on_paste(self, event: events.Paste) -> None:
+        event.prevent_default()
+        event.stop()
+        text = event.text.replace("\r\n", "\n").replace("\r", "\n").replace("\n", LINE_END)
+        self.replace(text, *self.selection)
+
 
 class AskLine(Horizontal):
-    """`ask` opens it, `Typed` and `Answered` say what is in it; `put_away` closes it and gives the focus back."""
+    """`ask` opens it, `Typed` and `Answered` say what is in it; `put_away` closes it and gives the focus back.
+
+    lines: whether a text of several lines may be pasted, a sign standing for each line end
+    """
 
     DEFAULT_CSS = """
     AskLine {
@@ -36,12 +51,12 @@ class AskLine(Horizontal):
     class Answered(Typed):
         """Enter was pressed."""
 
-    def __init__(self, *, id: str | None = None) -> None:
+    def __init__(self, *, lines: bool = False, id: str | None = None) -> None:
         super().__init__(id=id)
         self._asked = ""
         self._back: Widget | None = None
         self._label = Static(markup=False)
-        self._field = Input(compact=True, select_on_focus=False)
+        self._field = (LinesInput if lines else Input)(compact=True, select_on_focus=False)
 
     def compose(self) -> ComposeResult:
         yield self._label

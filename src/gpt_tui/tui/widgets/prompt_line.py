@@ -15,12 +15,13 @@ from textual.widgets import Input
 from gpt_tui.tui import keys
 from gpt_tui.tui.plain import LINE_END, one_line
 from gpt_tui.tui.prompt_history import PromptHistory
+from gpt_tui.tui.widgets.ask_line import LinesInput
 from gpt_tui.tui.widgets.line import Line
 
 EMPTY = "none: a new line"
 
 
-class PromptInput(Input):
+class PromptInput(LinesInput):
     """Line ends are typed, pasted and shown as ⏎."""
 
     BINDINGS: ClassVar[list[BindingType]] = keys.bindings("prompt", "field")
@@ -41,12 +42,6 @@ class PromptInput(Input):
 
     def action_recall(self, by: int) -> None:
         self.post_message(self.Recalled(by))
-
-    def _on_paste(self, event: events.Paste) -> None:
-        event.prevent_default()
-        event.stop()
-        text = event.text.replace("\r\n", "\n").replace("\r", "\n").replace("\n", LINE_END)
-        self.replace(text, *self.selection)
 
 
 class PromptLine(Horizontal):
