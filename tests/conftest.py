@@ -15,10 +15,11 @@ from patience import PATIENCE
 # Small models gain nothing from a second thread, and lose much by waiting for it where tests run side by side.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-# Under nohup every process that a test starts would ignore a terminal that hangs up; a handler, unlike that, ends with
-# this process.
-if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
-    signal.signal(signal.SIGHUP, lambda *_: None)
+# Under nohup, or in a script's background, every process that a test starts would ignore a terminal that hangs up, or
+# an interrupt; a handler, unlike that, ends with this process.
+for _name in ("SIGHUP", "SIGINT"):
+    if hasattr(signal, _name) and signal.getsignal(getattr(signal, _name)) is signal.SIG_IGN:
+        signal.signal(getattr(signal, _name), lambda *_: None)
 
 
 @pytest.fixture(autouse=True)
