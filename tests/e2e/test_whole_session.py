@@ -309,7 +309,7 @@ def generate(terminal: Terminal) -> None:
     terminal.wait("sampler")
     terminal.wait("40 tokens ·")
     terminal.press(";", "t")
-    terminal.wait(lambda: re.search(r"▸\S? +█", terminal.text))
+    terminal.wait(lambda: re.search(r"▸\S? +[█▉▊▋▌▍▎▏]", terminal.text))
     told = likeliest(terminal)
     terminal.press("left", "left", "left")
     terminal.wait(lambda: likeliest(terminal) not in ([], told))
