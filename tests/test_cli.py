@@ -415,6 +415,16 @@ def test_a_stream_without_a_buffer_gets_all_of_every_line() -> None:
     assert raw.taken == b'{"event": "step"}\nfirst and second\n'
 
 
+def test_a_stream_whose_reader_left_before_all_was_written_stops_nothing() -> None:
+    reading, writing = os.pipe()
+    with os.fdopen(writing, "w", encoding="utf-8") as stream:
+        stream.write("held back")
+        os.close(reading)
+        console = Console(stream, None)
+        console.data("more")
+        assert console.out.gone
+
+
 def test_a_terminal_that_knows_few_characters_gets_escapes() -> None:
     reading, writing = os.pipe()
     with os.fdopen(writing, "w", encoding="ascii") as stream:

@@ -30,6 +30,15 @@ class Output:
         self.lost: str | None = None  # why nothing more can be written, where that is not merely a reader that left
         self.terminal = _is_terminal(stream)
 
+    def escape_unknown(self) -> None:
+        """From now on, write characters that the stream's encoding does not have as escapes."""
+        if (reconfigure := getattr(self._stream, "reconfigure", None)) is None:
+            return
+        try:
+            reconfigure(errors="backslashreplace")  # which writes what is still held back
+        except (OSError, ValueError) as error:
+            self._lose(error)
+
     @property
     def gone(self) -> bool:
         """Whether nobody reads it any more."""
@@ -137,11 +146,10 @@ class Console:
     """The two streams of a program, and on a terminal one live line that gives way to whatever is printed."""
 
     def __init__(self, stdout: TextIO | None, stderr: TextIO | None, *, quiet: bool = False):
-        for stream in (stdout, stderr):
-            if (reconfigure := getattr(stream, "reconfigure", None)) is not None:
-                reconfigure(errors="backslashreplace")
         self.out = Output(stdout)
         self.err = Output(stderr)
+        for output in (self.out, self.err):
+            output.escape_unknown()
         self.quiet = quiet
         self._live = ""
         self._told_lost = False
