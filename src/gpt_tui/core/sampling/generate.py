@@ -21,7 +21,7 @@ import torch
 from gpt_tui.core.config import SamplingConfig
 from gpt_tui.core.data import Tokenizer
 from gpt_tui.core.errors import GptTuiError
-from gpt_tui.core.model import GPT
+from gpt_tui.core.model import GPT, Cache
 from gpt_tui.core.sampling.filters import choose, log_probabilities
 
 
@@ -73,7 +73,7 @@ def draws_together(
     """
     block_size = model.config.block_size
     kept = block_size // 2 if sampling.window_rule == "half" else block_size - 1  # beside a token that no longer fits
-    reader = _Reader(model, len(samplers))
+    reader = _Reader(model)
     windows = [list(prompt[-block_size:]) for prompt in prompts]  # what the cache holds, and what it is still to read
     logits = reader.begin(windows)
     while True:
@@ -101,20 +101,22 @@ def generate(
 class _Reader:
     """Lets a model read texts, what is new of them, all at once."""
 
-    def __init__(self, model: GPT, texts: int):
-        self.cache = model.make_cache(texts)
+    cache: Cache  # what it has read, once it has begun
+
+    def __init__(self, model: GPT):
         self._model = model
-        self._texts = texts
         self._device = model.token_embedding.weight.device
 
     def begin(self, windows: list[list[int]]) -> npt.NDArray[np.float64]:
         """As `read`, of what the texts begin with; where that is the same for all, it is read once."""
-        if any(window != windows[0] for window in windows):
+        texts, first = len(windows), windows[0]
+        if any(window != first for window in windows):
+            self.cache = self._model.make_cache(texts)
             return self.read(windows)
-        self.cache = self._model.make_cache(1)
-        logits = self.read(windows[:1])
-        self.cache.spread(self._texts)
-        return np.broadcast_to(logits, (self._texts, *logits.shape[1:]))
+        self.cache = self._model.make_cache()
+        logits = self.read([first])
+        self.cache.spread(texts)
+        return np.broadcast_to(logits, (texts, *logits.shape[1:]))
 
     @torch.inference_mode()
     def read(self, fresh: list[list[int]]) -> npt.NDArray[np.float64]:

@@ -7,7 +7,7 @@ by half blocks; elsewhere a shade is a character. What is known of a terminal is
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import TYPE_CHECKING
@@ -238,8 +238,3 @@ class HeatPane(Titled):
     async def on_click(self, event: events.Click) -> None:
         if (action := event.style.meta.get("action")) is not None:
             await self.run_action(action)
-
-
-def rows_of(lines: Sequence[Content]) -> Iterator[str]:
-    """The lines as plain text, for copying."""
-    return (line.plain.rstrip() for line in lines)
