@@ -462,7 +462,8 @@ class LensScreen(ModalScreen[None]):
         inquiry, characters = self.inquiry, self.characters
         self.remove_class("-words")
         if not inquiry.read:
-            self.places.set_placeholder(Content.styled(inquiry.activity or "Nothing is known yet.", "$text-muted"))
+            known = visible(inquiry.error) or inquiry.activity or "Nothing is known yet."
+            self.places.set_placeholder(Content.styled(known, "$text-muted"))
             self.places.show((), ())
             return
         now = inquiry.read[0]
