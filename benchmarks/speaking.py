@@ -11,8 +11,9 @@ take turns, so that a slow minute of the machine meets them all. Medians are tol
 
 Both peers begin from one token, at temperature 0.8 and top_k 200, nanoGPT's own settings. nanoGPT computes the last
 block_size tokens anew for each token. transformers keeps them, as gpt-tui does, but cannot go past block_size: it is
-compared over the first 255 tokens; the extra `bench` installs it. `learning` compares a run's steps/s in silence with
-those while text streams.
+compared over the first 255 tokens; the extra `bench` installs it. Beside nanoGPT the greedy text under the window rule
+`full` is held against what nanoGPT's own `generate` writes with top_k 1, past block_size and in float64; where they
+differ the status is 1. `learning` compares a run's steps/s in silence with those while text streams.
 """
 
 from __future__ import annotations
@@ -26,13 +27,14 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
-from itertools import islice
+from itertools import islice, takewhile
 from pathlib import Path
 from typing import Any
 
 PRESET, VOCABULARY = "nanogpt-gpu", 65
 TEMPERATURE, TOP_K = 0.8, 200
 TOKENS, WINDOW, TOGETHER = 500, 255, 16
+BEFORE, GREEDY = 240, 40  # tokens of a prompt, and those after it that are held against nanoGPT's: past block_size
 
 
 def main() -> int:
@@ -43,12 +45,13 @@ def main() -> int:
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=20.0, help="of each part of `learning`")
     parser.add_argument("--preset", default="quick", help="what learns, in `learning`")
+    parser.add_argument("--dataset", help="what is learned, in `learning`; that of the preset where it is not given")
     parser.add_argument("--one", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.nanogpt is not None and not (options.nanogpt / "model.py").is_file():
         parser.error(f"{options.nanogpt} is no checkout of nanoGPT: it has no model.py")
     if options.one:
-        print(json.dumps(CONTESTANTS[options.one](options.nanogpt)))
+        print(json.dumps(MEASURES[options.one](options.nanogpt)))
         return 0
     return learning(options) if options.what == "learning" else speaking(options)
 
@@ -89,14 +92,7 @@ def ours(dtype: str, together: int = 1) -> Callable[[Path | None], dict[str, flo
 def nanogpt(checkout: Path | None) -> dict[str, float]:
     import torch
 
-    sys.path.insert(0, str(checkout))
-    from model import GPT, GPTConfig  # type: ignore[import-not-found]
-
-    own = _config()
-    shape = {name: getattr(own, name) for name in ("block_size", "n_layer", "n_head", "n_embd", "bias")}
-    with _quiet():
-        model = GPT(GPTConfig(**shape, vocab_size=VOCABULARY, dropout=0.0)).eval()
-    model.load_state_dict(_renamed(_NANOGPT))
+    model = _nanogpt_model(checkout)
     idx = torch.arange(60)[None]
     with torch.no_grad():
         _hold_against(_model()(idx)[0][:, -1], model(idx)[0][:, -1])
@@ -109,6 +105,21 @@ def nanogpt(checkout: Path | None) -> dict[str, float]:
         first = text(1)
         text(20)
         return {"tokens": TOKENS / text(TOKENS), "window": WINDOW / text(WINDOW), "first": first * 1000}
+
+
+def greedy(checkout: Path | None) -> dict[str, float]:
+    """{"alike": tokens of the two greedy texts before the first that differs}."""
+    import torch
+
+    from gpt_tui.core.config import SamplingConfig
+    from gpt_tui.core.sampling import draws, freeze, make_sampler
+
+    prompt = torch.arange(BEFORE)[None] * 7 % VOCABULARY
+    theirs = _nanogpt_model(checkout).double().generate(prompt, GREEDY, top_k=1)[0, BEFORE:].tolist()
+    sampling = SamplingConfig(temperature=0, window_rule="full")
+    own = islice(draws(freeze(_model().double()), prompt[0].tolist(), sampling, make_sampler(0)), GREEDY)
+    alike = takewhile(lambda pair: pair[0].token == pair[1], zip(own, theirs, strict=True))
+    return {"alike": sum(1 for _ in alike)}
 
 
 def transformers(_: Path | None) -> dict[str, float]:
@@ -152,6 +163,7 @@ CONTESTANTS = {
     "nanogpt": nanogpt,
     "transformers": transformers,
 }
+MEASURES = {**CONTESTANTS, "greedy": greedy}
 
 # Where nanoGPT has each weight of ours; transformers has them under the same names, and the matrices turned round.
 _NANOGPT = {
@@ -185,6 +197,19 @@ def _model() -> Any:
         for parameter in model.parameters():  # larger than at the start: texts of a trained model are not uniform
             if parameter.dim() > 1:
                 parameter.mul_(3)
+    return model
+
+
+def _nanogpt_model(checkout: Path | None) -> Any:
+    """nanoGPT's own, with the same weights."""
+    sys.path.insert(0, str(checkout))
+    from model import GPT, GPTConfig  # type: ignore[import-not-found]
+
+    own = _config()
+    shape = {name: getattr(own, name) for name in ("block_size", "n_layer", "n_head", "n_embd", "bias")}
+    with _quiet():
+        model = GPT(GPTConfig(**shape, vocab_size=VOCABULARY, dropout=0.0)).eval()
+    model.load_state_dict(_renamed(_NANOGPT))
     return model
 
 
@@ -253,7 +278,12 @@ def speaking(options: argparse.Namespace) -> int:
     for dtype in ("float32", "bfloat16"):
         if f"{dtype} x16" in asked:
             print(f"\n16 texts at once, {dtype}: {ratio(f'{dtype} x16', dtype, 'tokens')} times the tokens/s of one")
-    return 0
+    if options.nanogpt is None:
+        return 0
+    alike = round(_in_a_process("greedy", options.nanogpt)["alike"])
+    same = f"the same {GREEDY} tokens as" if alike == GREEDY else f"after {alike} tokens another text than"
+    print(f"\nwindow_rule full, greedy, float64: {same} nanoGPT's generate")
+    return 0 if alike == GREEDY else 1
 
 
 def _in_a_process(name: str, checkout: Path | None) -> dict[str, float]:
@@ -290,6 +320,8 @@ def learning(options: argparse.Namespace) -> int:
     config = (
         find_preset(options.preset).config().replace(eval_interval=10**6, max_iters=10**6, checkpoint_interval="off")
     )
+    if options.dataset:
+        config = config.replace(dataset=options.dataset)
     with tempfile.TemporaryDirectory() as folder:
         session = Session(Plan(config, Path(folder)))
         session.start()

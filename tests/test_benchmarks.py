@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 import tomllib
@@ -85,3 +86,16 @@ def test_how_fast_a_model_speaks_is_told_as_a_table() -> None:
     assert rows[0][0].strip() == "gpt-tui, float32"
     assert all(float(row[2].replace(",", "")) > 0 for row in rows)
     assert "16 texts at once, float32" in told.stdout
+
+
+@pytest.mark.soak
+def test_what_speaking_costs_a_run_is_told_in_a_sentence() -> None:
+    command = [sys.executable, str(ROOT / "benchmarks" / "speaking.py"), "learning", "--repeats", "1", "--seconds", "2"]
+    command += ["--preset", "lecture-one-head", "--dataset", "masque"]
+    told = subprocess.run(command, capture_output=True, text=True, encoding="utf-8", check=True)
+    found = re.match(r"lecture-one-head: while text streams at (\d+) tokens/s, the run keeps (\d+)% of", told.stdout)
+    assert found is not None, told.stdout
+    rate, share = map(int, found.groups())
+    assert 0 < rate <= 160  # no faster than can be read
+    assert 0 < share < 200
+    assert "steps/s in silence" in told.stderr

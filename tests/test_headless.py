@@ -14,8 +14,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
+from gpt_tui import cli
+from gpt_tui.cli import sample
 from gpt_tui.core.runs import Run, load_checkpoint
+from gpt_tui.core.sampling import Speaker
 from patience import PATIENCE
 from program import command, environment, run
 
@@ -366,8 +370,10 @@ def test_a_sample_reads_as_one_text_and_is_the_same_as_json(trained: Trained) ->
     assert plain.returncode == 0, plain.stderr
     assert plain.stdout.startswith("the " + records[0]["text"])
     assert "the " + records[1]["text"] in plain.stdout
-    assert [list(record) for record in records] == [["run", "step", "prompt", "seed", "text", "tokens"]] * 2
+    fields = ["run", "step", "prompt", "seed", "window_rule", "dtype", "text", "tokens"]
+    assert [list(record) for record in records] == [fields] * 2
     assert [record["seed"] for record in records] == [5, 6]
+    assert (records[0]["window_rule"], records[0]["dtype"]) == ("half", "float32")
     assert len(records[0]["tokens"]) == 12
     assert all(token["logprob"] < 0 for token in records[0]["tokens"])
 
@@ -380,8 +386,63 @@ def test_many_samples_are_those_that_each_seed_gives_alone(trained: Trained) -> 
         (alone,) = read_events(run(trained.place, *wish, "--sample-seed", str(3 + i)).stdout)
         assert alone["text"] == records[i]["text"]
     (half,) = read_events(run(trained.place, *wish, "--sample-seed", "3", "--window-rule", "half").stdout)
+    assert (records[0]["window_rule"], half["window_rule"]) == ("full", "half")
     assert half["text"][:8] == records[0]["text"][:8]  # within the window there is no difference
     assert half["tokens"] != records[0]["tokens"]
+
+
+@pytest.mark.parametrize(("tokens", "at_once"), [("40", [2, 2, 1]), ("101", [1] * 5)])
+def test_json_keeps_no_more_tokens_than_there_is_room_for(
+    trained: Trained,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    tokens: str,
+    at_once: list[int],
+) -> None:
+    wish = ["sample", "first", "--max-new-tokens", tokens, "--num-samples", "5"]
+    wish += ["--runs-dir", str(trained.place / "runs")]
+    expected = run(trained.place, *wish, "--json").stdout
+    seeds: list[int] = []
+    really = Speaker.generate_together
+
+    def counted(speaker: Speaker, these: list[int], *more: Any) -> Any:
+        seeds.append(len(these))
+        return really(speaker, these, *more)
+
+    monkeypatch.setattr(Speaker, "generate_together", counted)
+    monkeypatch.setattr(sample, "TOKENS_AT_ONCE", 100)
+    threads = torch.get_num_threads()
+    assert cli.main([*wish, "--json"]) == 0
+    assert seeds == at_once
+    texts = [record["text"] for record in read_events(capsys.readouterr().out)]
+    assert texts == [record["text"] for record in read_events(expected)]
+    assert cli.main(wish) == 0
+    assert seeds[len(at_once) :] == [5]  # as they come: nothing is kept
+    torch.set_num_threads(threads)
+
+
+def test_a_run_of_before_there_was_a_window_rule_has_half_for_ever(trained: Trained, tmp_path: Path) -> None:
+    path = tmp_path / "runs" / "old"
+    shutil.copytree(trained.path, path)
+    config, log = path / "config.toml", path / "events.jsonl"
+    kept = [line for line in config.read_text(encoding="utf-8").splitlines() if not line.startswith("window_rule")]
+    config.write_text("\n".join(kept) + "\n", encoding="utf-8")
+    events = read_events(log.read_text(encoding="utf-8"))
+    del events[0]["config"]["sampling"]["window_rule"]
+    for event in events:
+        event.pop("window_rule", None)
+    log.write_text("".join(json.dumps(event) + "\n" for event in events), encoding="utf-8")
+
+    refused = run(tmp_path, "--headless", "--resume", "old", "--window-rule", "full", "--max-iters", "30")
+    assert refused.returncode == 2
+    assert "--window-rule = full: needs a new run" in refused.stderr
+    (spoken,) = read_events(run(tmp_path, "sample", "old", "--max-new-tokens", "30", "--json").stdout)
+    (same,) = read_events(run(trained.place, "sample", "first", "--max-new-tokens", "30", "--json").stdout)
+    assert spoken["window_rule"] == "half"
+    assert spoken["text"] == same["text"]
+    resumed = run(tmp_path, "--headless", "--resume", "old", "--max-iters", "30", "--json")
+    assert resumed.returncode == 0, resumed.stderr
+    assert [e["window_rule"] for e in read_events(resumed.stdout) if e["event"] == "sample"] == ["half"]
 
 
 def test_a_sample_reaches_a_pipe_as_it_is_made(trained: Trained) -> None:
@@ -403,6 +464,7 @@ def test_a_faster_number_format_is_asked_for_by_name(trained: Trained) -> None:
     assert read_events(run(trained.place, *wish).stdout)[0] == exact
     assert fast["tokens"][0]["logprob"] == pytest.approx(exact["tokens"][0]["logprob"], abs=0.1)
     assert fast["tokens"] != exact["tokens"]
+    assert (exact["dtype"], fast["dtype"]) == ("float32", "bfloat16")
     refused = run(trained.place, *wish, "--dtype", "bfloat8")
     assert refused.returncode == 2
     assert "bfloat16" in refused.stderr

@@ -14,48 +14,29 @@ from typing import Any
 import numpy as np
 import pytest
 
-from gpt_tui.core.config import RunConfig
 from gpt_tui.core.insight import ROWS, Answer, Insight, Question
 from gpt_tui.core.lens import TextSurprise, attention, learned, text_surprise
 from gpt_tui.core.runs import Run
 from gpt_tui.core.sampling import Speaker
-from gpt_tui.core.session import Pause, Plan, Session, SingleStep, Stop
-from gpt_tui.core.speech import Source
+from gpt_tui.core.session import Pause, SingleStep, Stop
+from gpt_tui.core.speech import Source, asked
 from patience import PATIENCE, until
+from small_runs import TEXT, finished, planned
 
-TEXT = "".join(
-    f"{name}:\nThe house of {name} is number {n}, là-bas.\n\n" for n in range(90) for name in ("ANNA", "BEN")
-)
-FIELDS: dict[str, Any] = {
-    "n_layer": 2, "n_head": 2, "n_embd": 16, "block_size": 16, "batch_size": 4, "max_iters": 40, "eval_interval": 20,
-    "eval_iters": 2, "checkpoint_interval": 20, "dropout": 0.1, "max_new_tokens": 5, "threads": 1, "device": "cpu",
-}  # fmt: skip
+FIELDS = {"n_layer": 2, "max_new_tokens": 5}
 PASSAGE = "ANNA:\nThe house of BEN is number 7, là-bas.\n\nBEN:\nThe house."
 
 
 @pytest.fixture(scope="module")
 def runs_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Finished runs: of characters, of bytes, of bigrams without attention, and with a window longer than is told."""
-    folder = tmp_path_factory.mktemp("insight")
-    (folder / "text.txt").write_text(TEXT, encoding="utf-8")
-    others: dict[str, dict[str, Any]] = {
+    own: dict[str, dict[str, Any]] = {
         "char": {},
         "byte": {"tokenizer": "byte"},
         "bigram": {"attention": False},
         "long": {"block_size": 3 * ROWS, "max_iters": 1, "warmup_iters": 0, "batch_size": 1},
     }
-    for name, fields in others.items():
-        session = planned(folder, name, **fields)
-        session.start()
-        assert session.join(PATIENCE)
-        assert session.outcome is not None
-        assert session.outcome.kind == "finished", session.outcome
-    return folder / "runs"
-
-
-def planned(folder: Path, run_name: str, **fields: Any) -> Session:
-    config = RunConfig().replace(**{**FIELDS, "dataset": str(folder / "text.txt"), **fields})
-    return Session(Plan(config, folder / "runs", run_name=run_name))
+    return finished(tmp_path_factory.mktemp("insight"), {name: {**FIELDS, **fields} for name, fields in own.items()})
 
 
 @pytest.fixture
@@ -216,17 +197,17 @@ def test_what_was_stopped_is_not_answered_after_all(runs_dir: Path, monkeypatch:
     assert insight.answer.read == ()
 
 
-def test_closing_ends_the_thread(runs_dir: Path) -> None:
+def test_closing_ends_the_thread(runs_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(asked, "LEAVING", PATIENCE)
     insight = Insight()
     told(insight, Source(runs_dir / "char"))
     insight.close()
-    until(lambda: not any(thread.name == "gpt-tui insight" for thread in threading.enumerate()))
+    assert not any(thread.name == "gpt-tui insight" for thread in threading.enumerate())
     insight.ask(Question((Source(runs_dir / "char"),), PASSAGE))
     assert insight.answer.state == "finished"
 
 
 def test_a_model_at_work_is_held_as_it_was_until_it_is_asked_for_anew(tmp_path: Path, insight: Insight) -> None:
-    (tmp_path / "text.txt").write_text(TEXT, encoding="utf-8")
     session = planned(tmp_path, "live", max_iters=100_000, checkpoint_interval="off")
     session.start()
     try:
@@ -251,6 +232,14 @@ def test_a_model_at_work_is_held_as_it_was_until_it_is_asked_for_anew(tmp_path: 
         assert session.join(PATIENCE)
 
 
+def test_a_model_that_is_at_hand_is_not_looked_for(runs_dir: Path, tmp_path: Path) -> None:
+    gone = Source(tmp_path / "nowhere")
+    insight = Insight({gone: speaker(runs_dir / "char", 20)})
+    answer = told(insight, gone, text="BEN")
+    insight.close()
+    assert (answer.error, answer.names) == ("", (("nowhere", 20),))
+
+
 def test_a_run_that_is_gone_meanwhile_is_still_told_of(runs_dir: Path, insight: Insight, tmp_path: Path) -> None:
     shutil.copytree(runs_dir / "char", tmp_path / "char")
     source = Source(tmp_path / "char", 40)
@@ -265,3 +254,21 @@ def test_a_run_that_is_gone_meanwhile_is_still_told_of(runs_dir: Path, insight: 
 def test_nothing_imports_torch_until_something_is_asked() -> None:
     code = "import sys, gpt_tui.core.insight as i; i.Insight(); sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_a_model_at_hand_is_looked_into_in_place_of_its_source_until_another_is_wanted(runs_dir: Path) -> None:
+    source, at_hand = Source(runs_dir / "char"), speaker(runs_dir / "char", 20)
+    insight = Insight({source: at_hand})
+    try:
+        answer = told(insight, source, at=3)
+        assert answer.names == (("char", 20),)
+        assert answer.read[0].bits[1:] == told(insight, Source(runs_dir / "char", 20)).read[0].bits[1:]
+        assert told(insight, source, fresh=1).names == (("char", 40),)
+    finally:
+        insight.close()
+
+
+def test_a_refusal_names_the_run_and_does_not_repeat_the_text(runs_dir: Path, insight: Insight) -> None:
+    answer = told(insight, Source(runs_dir / "char"), text="ANNA: €\nBEN")
+    assert answer.error.startswith("char: the character € (U+20AC, euro sign) at position 6 is not among the")
+    assert "ANNA" not in answer.error

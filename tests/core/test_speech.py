@@ -5,7 +5,10 @@ from __future__ import annotations
 import itertools
 import math
 import shutil
+import sys
+import threading
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,21 +17,17 @@ import pytest
 import torch
 
 from gpt_tui.core.config import RunConfig, SamplingConfig
+from gpt_tui.core.data import ByteTokenizer, CharTokenizer
 from gpt_tui.core.events import Step
 from gpt_tui.core.runs import Run, newest_whole_checkpoint
-from gpt_tui.core.sampling import Speaker
-from gpt_tui.core.session import Lend, Pause, Plan, Session, Stop
+from gpt_tui.core.sampling import Speaker, sample_text
+from gpt_tui.core.session import Lend, Pause, Plan, Save, Session, SingleStep, Stop
 from gpt_tui.core.speech import Alternative, Source, Speech, Spoken, Utterance, writing
 from gpt_tui.core.speech import speech as voice
 from patience import PATIENCE, until
+from small_runs import TEXT, finished, planned
 
-TEXT = "".join(
-    f"{name}:\nThe house of {name} is number {n}, là-bas.\n\n" for n in range(90) for name in ("ANNA", "BEN")
-)
-FIELDS: dict[str, Any] = {
-    "n_layer": 1, "n_head": 2, "n_embd": 16, "block_size": 16, "batch_size": 4, "max_iters": 40, "eval_interval": 20,
-    "eval_iters": 2, "checkpoint_interval": 20, "dropout": 0.1, "max_new_tokens": 30, "threads": 1, "device": "cpu",
-}  # fmt: skip
+DRAWING = sys.modules["gpt_tui.core.sampling.generate"]  # the package has a function of that name
 GREEDY = SamplingConfig(temperature=0, max_new_tokens=60)
 SAMPLED = SamplingConfig(temperature=0.9, top_k=12, top_p=0.95, min_p=0.01, sample_seed=5, max_new_tokens=60)
 
@@ -36,19 +35,7 @@ SAMPLED = SamplingConfig(temperature=0.9, top_k=12, top_p=0.95, min_p=0.01, samp
 @pytest.fixture(scope="module")
 def runs_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two finished runs, one of characters and one of bytes."""
-    folder = tmp_path_factory.mktemp("speech")
-    (folder / "text.txt").write_text(TEXT, encoding="utf-8")
-    for tokenizer in ("char", "byte"):
-        session = begin(folder, run_name=tokenizer, tokenizer=tokenizer)
-        assert session.join(PATIENCE)
-        assert session.outcome is not None
-        assert session.outcome.kind == "finished", session.outcome
-    return folder
-
-
-def planned(folder: Path, run_name: str, **fields: Any) -> Session:
-    config = RunConfig().replace(**{**FIELDS, "dataset": str(folder / "text.txt"), **fields})
-    return Session(Plan(config, folder / "runs", run_name=run_name))
+    return finished(tmp_path_factory.mktemp("speech"), {"char": {}, "byte": {"tokenizer": "byte"}})
 
 
 def begin(folder: Path, run_name: str, **fields: Any) -> Session:
@@ -92,7 +79,7 @@ def text_of(tokens: Sequence[Spoken]) -> str:
 def test_the_text_is_the_one_that_sample_writes(
     runs_dir: Path, speech: Speech, name: str, prompt: str, sampling: SamplingConfig
 ) -> None:
-    run = Run.open(runs_dir / "runs" / name)
+    run = Run.open(runs_dir / name)
     utterance = said(speech, Source(run.path), prompt, sampling)
     assert utterance.state == "finished", utterance.error
     assert written(utterance) == Speaker.from_run(run).speak(prompt, sampling)
@@ -106,7 +93,7 @@ FILTERED = SamplingConfig(temperature=0.5, top_k=5, top_p=0.9, max_new_tokens=3)
 
 
 def test_every_token_says_how_likely_it_was_and_what_else_was(runs_dir: Path, speech: Speech) -> None:
-    path = runs_dir / "runs" / "char"
+    path = runs_dir / "char"
     prompt = "The house of ANNA is"  # longer than the window of 16
     utterance = said(speech, Source(path), prompt, FILTERED)
     speaker = Speaker.from_run(Run.open(path))
@@ -148,14 +135,14 @@ def only(chances: torch.Tensor, kept: list[int]) -> torch.Tensor:
 
 
 def test_a_filter_that_is_off_has_no_part_in_it(runs_dir: Path, speech: Speech) -> None:
-    utterance = said(speech, Source(runs_dir / "runs" / "char"), "", SamplingConfig(temperature=1, max_new_tokens=2))
+    utterance = said(speech, Source(runs_dir / "char"), "", SamplingConfig(temperature=1, max_new_tokens=2))
     assert [token.filters for token in utterance.tokens] == [()] * 3
     for token in utterance.tokens[1:]:
         assert token.chances == (token.after,) == pytest.approx((math.exp(token.logprob or 0),))
 
 
 def test_a_text_that_is_longer_than_the_window_is_read_from_its_beginning(runs_dir: Path, speech: Speech) -> None:
-    path = runs_dir / "runs" / "char"
+    path = runs_dir / "char"
     prompt = TEXT[:101]
     tokens = said(speech, Source(path), prompt, FILTERED).tokens
     speaker = Speaker.from_run(Run.open(path))
@@ -171,7 +158,7 @@ def test_a_text_that_is_longer_than_the_window_is_read_from_its_beginning(runs_d
 
 
 def test_the_sampler_at_zero_leaves_the_likeliest_alone(runs_dir: Path, speech: Speech) -> None:
-    utterance = said(speech, Source(runs_dir / "runs" / "char"), "BEN:", GREEDY)
+    utterance = said(speech, Source(runs_dir / "char"), "BEN:", GREEDY)
     for token in utterance.tokens[4:]:
         assert (token.rank, token.after) == (1, 1.0)
         assert [other.after for other in token.alternatives] == [1.0] + [0.0] * 7
@@ -188,7 +175,7 @@ def test_any_checkpoint_speaks_and_the_last_two_stay_loaded(
         return really(run, step, device)
 
     monkeypatch.setattr(Speaker, "from_run", counted)
-    path = runs_dir / "runs" / "char"
+    path = runs_dir / "char"
     texts = {step: written(said(speech, Source(path, step))) for step in (0, 20, 0, 20)}
     assert loaded == [0, 20]
     assert texts[0] != texts[20]
@@ -211,15 +198,15 @@ def test_what_cannot_be_said_fails_with_a_sentence_and_the_next_wish_is_heard(
     runs_dir: Path, speech: Speech, source: str, prompt: str, why: str
 ) -> None:
     name, step = source.split("@")
-    utterance = said(speech, Source(runs_dir / "runs" / name, int(step) if step != "None" else None), prompt)
+    utterance = said(speech, Source(runs_dir / name, int(step) if step != "None" else None), prompt)
     assert utterance.state == "failed"
     assert why in utterance.error
-    assert said(speech, Source(runs_dir / "runs" / "char")).state == "finished"
+    assert said(speech, Source(runs_dir / "char")).state == "finished"
 
 
 def test_a_damaged_checkpoint_gives_way_and_that_is_told(runs_dir: Path, tmp_path: Path, speech: Speech) -> None:
     path = tmp_path / "damaged"
-    shutil.copytree(runs_dir / "runs" / "char", path)
+    shutil.copytree(runs_dir / "char", path)
     newest = Run.open(path).checkpoints()[-1].path / "model.safetensors"
     newest.write_bytes(newest.read_bytes()[:-8])
     utterance = said(speech, Source(path))
@@ -229,7 +216,7 @@ def test_a_damaged_checkpoint_gives_way_and_that_is_told(runs_dir: Path, tmp_pat
 
 
 def test_stopping_and_saying_anew_take_effect_at_once(runs_dir: Path, speech: Speech) -> None:
-    source = Source(runs_dir / "runs" / "char")
+    source = Source(runs_dir / "char")
     endless = SamplingConfig(max_new_tokens=1_000_000)
     speech.say(source, "ANNA", endless)
     until(lambda: len(speech.utterance.tokens) > 30)
@@ -259,7 +246,7 @@ def test_stopping_and_saying_anew_take_effect_at_once(runs_dir: Path, speech: Sp
 def test_several_samples_are_each_what_its_own_seed_writes(
     runs_dir: Path, speech: Speech, name: str, sampling: SamplingConfig
 ) -> None:
-    run = Run.open(runs_dir / "runs" / name)
+    run = Run.open(runs_dir / name)
     speech.say(Source(run.path), "ANNA:\n", sampling, samples=3)
     utterance = ended(speech)
     speaker = Speaker.from_run(run)
@@ -275,7 +262,7 @@ def test_the_speed_counts_the_tokens_of_all_samples(
     ticks = itertools.count()
     monkeypatch.setattr(voice.time, "perf_counter", lambda: float(next(ticks)))  # a second a token
     for samples in (1, 4):
-        speech.say(Source(runs_dir / "runs" / "char"), "", SAMPLED, samples)
+        speech.say(Source(runs_dir / "char"), "", SAMPLED, samples)
         assert ended(speech).tokens_per_second == samples
 
 
@@ -284,7 +271,7 @@ def test_the_speed_counts_the_tokens_of_all_samples(
 
 @pytest.mark.parametrize("name", ["char", "byte"])
 def test_what_was_stopped_goes_on_as_if_it_never_had_been(runs_dir: Path, speech: Speech, name: str) -> None:
-    source = Source(runs_dir / "runs" / name)
+    source = Source(runs_dir / name)
     endless = SAMPLED.model_copy(update={"max_new_tokens": 1_000_000})
     speech.say(source, "ANNA:\n", endless, samples=2)
     until(lambda: len(speech.utterance.tokens) > 40)
@@ -305,14 +292,14 @@ def test_what_was_stopped_goes_on_as_if_it_never_had_been(runs_dir: Path, speech
 
 def written_whole(runs_dir: Path, name: str, utterance: Utterance, sampling: SamplingConfig) -> None:
     """Each sample is what comes of its seed at one go."""
-    speaker = Speaker.from_run(Run.open(runs_dir / "runs" / name))
+    speaker = Speaker.from_run(Run.open(runs_dir / name))
     long = sampling.model_copy(update={"max_new_tokens": sum(not token.given for token in utterance.tokens)})
     for number, sample in enumerate(utterance.samples):
         assert text_of(sample) == speaker.speak(utterance.prompt, long, seed=sampling.sample_seed + number)
 
 
 def test_a_text_goes_on_after_another_was_said(runs_dir: Path, speech: Speech) -> None:
-    source = Source(runs_dir / "runs" / "char")
+    source = Source(runs_dir / "char")
     first = said(speech, source, "ANNA:", SAMPLED)
     said(speech, source, "BEN:", SAMPLED)
     speech.go_on(first, SAMPLED)
@@ -320,7 +307,7 @@ def test_a_text_goes_on_after_another_was_said(runs_dir: Path, speech: Speech) -
 
 
 def test_other_settings_go_on_from_all_that_stands_there_as_a_new_draw(runs_dir: Path, speech: Speech) -> None:
-    run = Run.open(runs_dir / "runs" / "char")
+    run = Run.open(runs_dir / "char")
     speech.say(Source(run.path), "ANNA:\n", SAMPLED, samples=2)
     before = ended(speech)
     other = SamplingConfig(temperature=1.5, sample_seed=90, max_new_tokens=25)
@@ -334,8 +321,24 @@ def test_other_settings_go_on_from_all_that_stands_there_as_a_new_draw(runs_dir:
         assert list(sample[: len(text)]) == list(text)
 
 
-def test_what_is_no_longer_held_ready_goes_on_from_all_that_stands_there(runs_dir: Path, speech: Speech) -> None:
-    path = runs_dir / "runs" / "char"
+def test_a_text_goes_on_with_its_model_after_others_pushed_that_out_of_the_last_two(
+    runs_dir: Path, speech: Speech
+) -> None:
+    path = runs_dir / "char"
+    first = said(speech, Source(path, 20), "ANNA:", SAMPLED)
+    for step in (0, 40):
+        said(speech, Source(path, step), "BEN:", SAMPLED)
+    speech.go_on(first, SAMPLED)
+    utterance, long = ended(speech), SAMPLED.model_copy(update={"max_new_tokens": 120})
+    assert written(utterance) == Speaker.from_run(Run.open(path), 20).speak("ANNA:", long)
+
+
+@pytest.mark.parametrize("limit", ["WRITINGS_KEPT", "WINDOWS_KEPT", "WEIGHTS_KEPT"])
+def test_what_is_no_longer_held_ready_goes_on_from_all_that_stands_there(
+    runs_dir: Path, speech: Speech, monkeypatch: pytest.MonkeyPatch, limit: str
+) -> None:
+    monkeypatch.setattr(voice, limit, 1)
+    path = runs_dir / "char"
     first = said(speech, Source(path, 20), "ANNA:", SAMPLED)
     for step in (0, 40):  # two other models push out the first
         said(speech, Source(path, step), "BEN:", SAMPLED)
@@ -349,7 +352,7 @@ def test_what_is_no_longer_held_ready_goes_on_from_all_that_stands_there(runs_di
 
 
 def test_what_was_stopped_before_its_first_token_begins_anew(runs_dir: Path, speech: Speech) -> None:
-    first = said(speech, Source(runs_dir / "runs" / "char"), "ANNA:", SAMPLED)
+    first = said(speech, Source(runs_dir / "char"), "ANNA:", SAMPLED)
     speech.go_on(replace(first, samples=()), SAMPLED)
     assert list(ended(speech).tokens) == list(first.tokens)
 
@@ -357,18 +360,18 @@ def test_what_was_stopped_before_its_first_token_begins_anew(runs_dir: Path, spe
 def test_what_failed_in_the_middle_goes_on_from_what_stands_there(
     runs_dir: Path, speech: Speech, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    run = Run.open(runs_dir / "runs" / "char")
+    run = Run.open(runs_dir / "char")
     really = writing.weigh
 
     def breaks(*given: Any) -> Any:
         if len(speech.utterance.tokens) > 30:
-            raise RuntimeError("out of memory")
+            raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 4096 bytes")
         return really(*given)
 
     monkeypatch.setattr(writing, "weigh", breaks)
     failed = said(speech, Source(run.path), "ANNA:", SAMPLED)
     assert failed.state == "failed"
-    assert "out of memory" in failed.error
+    assert "could not speak, for want of memory: 4.1 kB asked for, " in failed.error
     monkeypatch.setattr(writing, "weigh", really)
     speech.go_on(failed, SAMPLED)
     whole = "".join(token.text for token in failed.tokens)
@@ -380,16 +383,88 @@ def test_a_text_of_the_newest_checkpoint_goes_on_with_that_one_when_there_is_a_n
     runs_dir: Path, tmp_path: Path, speech: Speech
 ) -> None:
     path = tmp_path / "growing"
-    shutil.copytree(runs_dir / "runs" / "char", path)
+    shutil.copytree(runs_dir / "char", path)
     newest = Run.open(path).checkpoints()[-1].path
     newest.rename(tmp_path / "to come")
     first = said(speech, Source(path), "ANNA:", SAMPLED)
     assert first.step == 20
     (tmp_path / "to come").rename(newest)
     for step in (0, 40):
-        said(speech, Source(runs_dir / "runs" / "char", step), "BEN:", SAMPLED)
+        said(speech, Source(runs_dir / "char", step), "BEN:", SAMPLED)
     speech.go_on(first, SAMPLED)
     assert ended(speech).step == 20
+
+
+def test_what_was_stopped_while_its_model_was_loaded_still_wants_as_many_samples(
+    runs_dir: Path, speech: Speech, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held, really = threading.Event(), Speaker.from_run
+
+    def slowly(*given: Any) -> Speaker:
+        assert held.wait(PATIENCE)
+        return really(*given)
+
+    monkeypatch.setattr(Speaker, "from_run", slowly)
+    speech.say(Source(runs_dir / "char"), "ANNA:", SAMPLED, samples=3)
+    speech.stop()
+    speech.go_on(speech.utterance, SAMPLED)
+    held.set()
+    utterance = ended(speech)
+    assert len(utterance.samples) == 3
+    written_whole(runs_dir, "char", utterance, SAMPLED)
+
+
+# Very long texts ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("samples", [1, 2])
+def test_of_a_very_long_text_only_the_newest_tokens_say_what_else_was_likely(
+    runs_dir: Path, speech: Speech, monkeypatch: pytest.MonkeyPatch, samples: int
+) -> None:
+    path = runs_dir / "char"
+    speech.say(Source(path), "ANNA:\n", SAMPLED, samples)
+    whole = ended(speech)
+    monkeypatch.setattr(writing, "TOLD_WHOLE", 20)
+    speech.say(Source(path), "ANNA:\n", SAMPLED, samples)
+    utterance = ended(speech)
+
+    def told_of_the_newest(newest: int) -> None:
+        for sample, before in zip(utterance.samples, whole.samples, strict=True):
+            assert len(sample) >= len(before) == 66
+            for at, (token, same) in enumerate(zip(sample, before, strict=False)):
+                assert (token.id, token.text, token.shown, token.given) == (same.id, same.text, same.shown, same.given)
+                assert (token.logprob, token.rank) == (same.logprob, same.rank)
+                expected = (
+                    same if len(sample) - at <= newest else replace(same, filters=(), chances=(), alternatives=())
+                )
+                assert token == expected
+
+    told_of_the_newest(20 // samples)
+    speech.go_on(utterance, SAMPLED)
+    utterance = ended(speech)
+    told_of_the_newest(20 // samples)
+    assert all(token.alternatives for sample in utterance.samples for token in sample[-20 // samples :])
+    written_whole(runs_dir, "char", utterance, SAMPLED)
+    warmer = SAMPLED.model_copy(update={"temperature": 1.2})
+    speech.go_on(utterance, warmer)
+    utterance = ended(speech)
+    told_of_the_newest(20 // samples)
+    speech.branch(utterance, 0, len(utterance.tokens) - 1, utterance.tokens[-1].alternatives[1], SAMPLED)
+    utterance = ended(speech)
+    assert [bool(token.alternatives) for token in utterance.tokens[-21:]] == [False] + [True] * 20
+
+
+def test_a_token_whose_alternatives_were_let_go_of_meanwhile_can_be_branched_from(
+    runs_dir: Path, speech: Speech, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writing, "TOLD_WHOLE", 20)
+    utterance = said(speech, Source(runs_dir / "char"), "ANNA:", SAMPLED)
+    assert not utterance.tokens[9].alternatives
+    other = next(token for token in utterance.tokens[::-1] if token.id != utterance.tokens[9].id)
+    chosen = Alternative(other.id, other.text, other.shown, (0.25, 0.5))
+    speech.branch(utterance, 0, 9, chosen, SAMPLED)
+    token = ended(speech).tokens[9]
+    assert (token.id, token.rank, token.logprob) == (other.id, None, math.log(0.25))
 
 
 # Branches ----------------------------------------------------------------------------------------------------------
@@ -399,7 +474,7 @@ def test_a_text_of_the_newest_checkpoint_goes_on_with_that_one_when_there_is_a_n
 def test_a_branch_is_the_text_up_to_a_token_then_another_and_then_what_the_model_makes_of_it(
     runs_dir: Path, speech: Speech, name: str, at: int
 ) -> None:
-    run = Run.open(runs_dir / "runs" / name)
+    run = Run.open(runs_dir / name)
     speech.say(Source(run.path), "ANNA:\n", SAMPLED, samples=2)
     trunk = ended(speech)
     stood = trunk.samples[1][at]
@@ -425,7 +500,7 @@ def test_a_branch_is_the_text_up_to_a_token_then_another_and_then_what_the_model
 
 
 def test_the_token_that_stands_there_may_be_chosen_again_wherever_it_ranks(runs_dir: Path, speech: Speech) -> None:
-    path = runs_dir / "runs" / "char"
+    path = runs_dir / "char"
     trunk = said(speech, Source(path), "", SamplingConfig(temperature=20, max_new_tokens=60))
     at, stood = next((at, token) for at, token in enumerate(trunk.tokens) if (token.rank or 0) > 8)
     speech.branch(trunk, 0, at, Alternative(stood.id, stood.text, stood.shown, stood.chances), GREEDY)
@@ -438,7 +513,7 @@ def test_the_token_that_stands_there_may_be_chosen_again_wherever_it_ranks(runs_
 def test_a_branch_in_the_middle_of_a_character_goes_on_with_its_other_bytes(
     runs_dir: Path, speech: Speech, at: int
 ) -> None:
-    trunk = said(speech, Source(runs_dir / "runs" / "byte"), "là", GREEDY)
+    trunk = said(speech, Source(runs_dir / "byte"), "là", GREEDY)
     assert [token.text for token in trunk.tokens[:3]] == ["l", "", "à"]
     stood = trunk.tokens[at]
     speech.branch(trunk, 0, at, Alternative(stood.id, stood.text, stood.shown, stood.chances), GREEDY)
@@ -448,8 +523,33 @@ def test_a_branch_in_the_middle_of_a_character_goes_on_with_its_other_bytes(
     assert "".join(token.text for token in tokens) == whole
 
 
+def test_a_branch_that_was_stopped_before_its_first_token_is_still_that_branch(
+    runs_dir: Path, speech: Speech, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = Run.open(runs_dir / "char")
+    trunk = said(speech, Source(run.path), "ANNA:", SAMPLED)
+    held, really = threading.Event(), writing.put_after
+
+    def slowly(*given: Any) -> Spoken:
+        assert held.wait(PATIENCE)
+        return really(*given)
+
+    monkeypatch.setattr(writing, "put_after", slowly)
+    chosen = trunk.tokens[20].alternatives[1]
+    speech.branch(trunk, 0, 20, chosen, SAMPLED, samples=3)
+    speech.stop()
+    speech.go_on(speech.utterance, SAMPLED)
+    held.set()
+    utterance = ended(speech)
+    start = "".join(token.text for token in trunk.tokens[:20]) + chosen.text
+    speaker = Speaker.from_run(run)
+    texts = ["".join(token.text for token in sample) for sample in utterance.samples]
+    assert texts == [start + speaker.speak(start, SAMPLED, seed=5 + number) for number in range(3)]
+    assert utterance.put is None
+
+
 def test_a_stopped_branch_goes_on_too(runs_dir: Path, speech: Speech) -> None:
-    run = Run.open(runs_dir / "runs" / "char")
+    run = Run.open(runs_dir / "char")
     trunk = said(speech, Source(run.path), "ANNA:", SAMPLED)
     speech.branch(trunk, 0, 20, trunk.tokens[20].alternatives[1], SAMPLED)
     branch = ended(speech)
@@ -458,6 +558,65 @@ def test_a_stopped_branch_goes_on_too(runs_dir: Path, speech: Speech) -> None:
     start = "".join(token.text for token in utterance.tokens[:21])
     long = SAMPLED.model_copy(update={"max_new_tokens": 120})
     assert "".join(token.text for token in utterance.tokens) == start + Speaker.from_run(run).speak(start, long)
+
+
+# Bytes ---------------------------------------------------------------------------------------------------------------
+
+
+def spoken_bytes(monkeypatch: pytest.MonkeyPatch, block: bytes) -> None:
+    """Whatever a model gives, these are drawn, again and again."""
+    following = itertools.cycle(block)
+    monkeypatch.setattr(DRAWING, "choose", lambda *given: next(following))
+
+
+def test_a_text_that_ends_within_a_character_says_so_once_it_has_ended(
+    runs_dir: Path, speech: Speech, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, euro = Run.open(runs_dir / "byte"), "€".encode()
+    for length, end in ((3, "€"), (4, "€\ufffd"), (5, "€\ufffd"), (6, "€€")):
+        sampling = SamplingConfig(max_new_tokens=length)
+        spoken_bytes(monkeypatch, euro)
+        assert Speaker.from_run(run).speak("a", sampling) == end
+        spoken_bytes(monkeypatch, euro)
+        assert sample_text(Speaker.from_run(run).model, ByteTokenizer(), sampling) == end
+        spoken_bytes(monkeypatch, euro)
+        utterance = said(speech, Source(run.path), "a", sampling)
+        assert written(utterance) == end
+        speech.go_on(utterance, SamplingConfig(max_new_tokens=9 - length))  # which makes the character whole
+        assert written(ended(speech)) == "€€€"
+        spoken_bytes(monkeypatch, euro[length % 3 :] + euro[: length % 3])
+        speech.go_on(utterance, SamplingConfig(max_new_tokens=9 - length, temperature=2))
+        assert written(ended(speech)) == "€€€"
+
+
+def test_while_it_streams_the_bytes_of_a_character_wait_for_its_last(
+    runs_dir: Path, speech: Speech, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held, following = threading.Event(), iter("ab€".encode())
+
+    def slowly(*given: Any) -> int:
+        if len(speech.utterance.tokens) == 5:
+            assert held.wait(PATIENCE)
+        return next(following)
+
+    monkeypatch.setattr(DRAWING, "choose", slowly)
+    speech.say(Source(runs_dir / "byte"), "a", SamplingConfig(max_new_tokens=5))
+    until(lambda: len(speech.utterance.tokens) == 5)
+    assert written(speech.utterance) == "ab"
+    speech.stop()
+    assert written(speech.utterance) == "ab\ufffd"
+    held.set()
+
+
+def test_an_alternative_that_is_the_sign_for_the_unreadable_itself_says_so(tmp_path: Path, speech: Speech) -> None:
+    (tmp_path / "text.txt").write_text(TEXT + "\ufffd" * 100, encoding="utf-8")
+    session = begin(tmp_path, "sign", max_iters=1, warmup_iters=0)
+    assert session.join(PATIENCE)
+    assert session.snapshot.run_path is not None
+    tokens = said(speech, Source(session.snapshot.run_path), "ANNA:", SamplingConfig(max_new_tokens=200)).tokens
+    others = [other for token in tokens for other in token.alternatives]
+    assert all(len(other.text) == 1 for other in others)
+    assert any(other.text == "\ufffd" for other in others)
 
 
 # A session that lends its weights -------------------------------------------------------------------------------------
@@ -478,7 +637,6 @@ def losses(session: Session, meanwhile: Callable[[Session], None]) -> list[float
 def test_a_run_at_work_lends_its_weights_and_learns_the_same_to_the_last_bit(
     runs_dir: Path, tmp_path: Path, speech: Speech
 ) -> None:
-    shutil.copy(runs_dir / "text.txt", tmp_path)
     steps: list[int] = []
     short = SAMPLED.model_copy(update={"max_new_tokens": 8})
 
@@ -501,7 +659,6 @@ def test_a_run_at_work_lends_its_weights_and_learns_the_same_to_the_last_bit(
 def test_beside_a_run_that_learns_it_writes_no_faster_than_can_be_read(
     runs_dir: Path, tmp_path: Path, speech: Speech
 ) -> None:
-    shutil.copy(runs_dir / "text.txt", tmp_path)
     session = begin(tmp_path, "reading", max_iters=1_000_000)
     until(lambda: session.snapshot.step >= 1)
     path = session.snapshot.run_path
@@ -519,7 +676,6 @@ def test_beside_a_run_that_learns_it_writes_no_faster_than_can_be_read(
 
 
 def test_a_paused_run_lends_what_it_saves(runs_dir: Path, tmp_path: Path, speech: Speech) -> None:
-    shutil.copy(runs_dir / "text.txt", tmp_path)
     session = begin(tmp_path, "paused", max_iters=2000)
     until(lambda: session.snapshot.step >= 5)
     session.submit(Pause())
@@ -541,8 +697,79 @@ def test_a_paused_run_lends_what_it_saves(runs_dir: Path, tmp_path: Path, speech
     assert all(torch.equal(weights[name], tensor) for name, tensor in from_disk.items())
 
 
+@contextmanager
+def paused(folder: Path, run_name: str) -> Iterator[tuple[Session, Source]]:
+    """A run at work that is paused after a few steps, and as a source."""
+    session = begin(folder, run_name, max_iters=100_000, checkpoint_interval="off")
+    try:
+        until(lambda: session.snapshot.step >= 1)
+        session.submit(Pause())
+        until(lambda: session.snapshot.state == "PAUSED")
+        path = session.snapshot.run_path
+        assert path is not None
+        yield session, Source(path, session=session)
+    finally:
+        session.submit(Stop("signal"))
+        assert session.join(PATIENCE)
+
+
+def step(session: Session) -> None:
+    """One step, and paused again."""
+    wanted = session.snapshot.step + 1
+    session.submit(SingleStep())
+    until(lambda: session.snapshot.step == wanted and session.snapshot.state == "PAUSED")
+
+
+def test_a_text_of_a_run_at_work_goes_on_with_the_very_model_that_wrote_it(tmp_path: Path, speech: Speech) -> None:
+    with paused(tmp_path, "at work") as (session, source):
+        lend = Lend()
+        session.submit(lend)
+        lent = lend.reply.result(timeout=PATIENCE)
+        speaker = Speaker.of_weights(lent.weights, CharTokenizer.of(TEXT), lent.config, lent.step)
+        first = said(speech, source, "ANNA:", SAMPLED)
+        for _ in range(3):  # three other models of the same run
+            step(session)
+            assert said(speech, source, "BEN:", SAMPLED).step == session.snapshot.step
+        held = speech.model_of(first)
+        assert held is not None
+        assert held.step == lent.step == session.snapshot.step - 3
+        speech.branch(first, 0, 20, first.tokens[20].alternatives[1], SAMPLED)
+        branch = ended(speech)
+        start = "".join(token.text for token in branch.tokens[:21])
+        assert "".join(token.text for token in branch.tokens) == start + speaker.speak(start, SAMPLED)
+        speech.go_on(first, SAMPLED)
+        utterance = ended(speech)
+        assert written(utterance) == speaker.speak("ANNA:", SAMPLED.model_copy(update={"max_new_tokens": 120}))
+        assert (utterance.step, utterance.notices) == (lent.step, ())
+
+
+def test_where_the_model_that_wrote_a_text_is_gone_another_goes_on_and_says_so(
+    runs_dir: Path, tmp_path: Path, speech: Speech, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(voice, "WRITINGS_KEPT", 1)
+    with paused(tmp_path, "gone") as (session, source):
+
+        def after_another_text(first: Utterance) -> Utterance:
+            said(speech, Source(runs_dir / "char"), "BEN:", SAMPLED)
+            speech.go_on(first, SAMPLED)
+            return ended(speech)
+
+        wrote = session.snapshot.step
+        first = said(speech, source, "ANNA:", SAMPLED)
+        same = after_another_text(first)
+        assert (same.step, same.notices) == (wrote, ()), "the run has it still"
+        step(session)
+        other = after_another_text(first)
+        assert other.step == wrote + 1
+        assert other.notices[0].startswith(f"The model of step {wrote}, which wrote this text, is no longer held")
+        session.submit(Save())
+        until(lambda: Run.open(source.path).checkpoints()[-1].step == wrote + 1)
+        step(session)
+        saved = after_another_text(other)
+        assert (saved.step, saved.notices) == (wrote + 1, ()), "its checkpoint is the same"
+
+
 def test_a_run_that_has_ended_speaks_from_its_newest_checkpoint(runs_dir: Path, tmp_path: Path, speech: Speech) -> None:
-    shutil.copy(runs_dir / "text.txt", tmp_path)
     session = begin(tmp_path, "ended")
     assert session.join(PATIENCE)
     path = session.snapshot.run_path
@@ -554,22 +781,21 @@ def test_a_run_that_has_ended_speaks_from_its_newest_checkpoint(runs_dir: Path, 
 
 def test_waiting_for_a_run_that_never_answers_can_be_given_up(runs_dir: Path, tmp_path: Path, speech: Speech) -> None:
     never_started = Session(Plan(RunConfig(), tmp_path))
-    speech.say(Source(runs_dir / "runs" / "char", session=never_started), "", GREEDY)
+    speech.say(Source(runs_dir / "char", session=never_started), "", GREEDY)
     until(lambda: "waiting" in speech.utterance.activity)
     speech.stop()
     assert speech.utterance.state == "stopped"
-    assert said(speech, Source(runs_dir / "runs" / "char")).state == "finished"
+    assert said(speech, Source(runs_dir / "char")).state == "finished"
 
 
 def test_loading_a_model_draws_nothing_from_the_generator_that_dropout_uses(runs_dir: Path) -> None:
     before = torch.get_rng_state()
-    speaker = Speaker.from_run(Run.open(runs_dir / "runs" / "char"))
+    speaker = Speaker.from_run(Run.open(runs_dir / "char"))
     speaker.speak("ANNA", SAMPLED)
     assert torch.equal(torch.get_rng_state(), before)
 
 
 def test_a_run_lends_its_weights_while_it_evaluates(runs_dir: Path, tmp_path: Path) -> None:
-    shutil.copy(runs_dir / "text.txt", tmp_path)
     session = begin(tmp_path, "evaluating", eval_iters=100_000)
     until(lambda: session.snapshot.activity == "evaluating")
     lend = Lend()

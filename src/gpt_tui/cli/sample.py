@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -15,9 +15,10 @@ from gpt_tui.core.errors import Refusal
 from gpt_tui.core.runs import Run
 
 if TYPE_CHECKING:
-    from gpt_tui.core.sampling import Token
+    from gpt_tui.core.sampling import Speaker, Token
 
 MOST_SAMPLES = 100_000
+TOKENS_AT_ONCE = 200_000  # of samples that are told once they are whole, as --json tells them
 BETWEEN = "\n" + "-" * 16 + "\n"
 
 
@@ -45,22 +46,16 @@ def run(arguments: Arguments, console: Console) -> int:
     for notice in speaker.notices:
         console.warn(f"gpt-tui: {notice}")
     speaker.use_threads(wish.threads)
-    shown_prompt = prompt or default_prompt(speaker.tokenizer)
     at_once = speaker.texts_at_once()
+    if "json" in arguments:
+        at_once = max(1, min(at_once, TOKENS_AT_ONCE // wish.sampling.max_new_tokens))
     for first in range(0, wish.count, at_once):
         seeds = [wish.sampling.sample_seed + i for i in range(first, min(first + at_once, wish.count))]
         together = speaker.generate_together(seeds, prompt, wish.sampling)
         if "json" in arguments:
+            shown_prompt = prompt or default_prompt(speaker.tokenizer)
             for seed, tokens in zip(seeds, zip(*together, strict=True), strict=True):
-                record = {
-                    "run": wish.found.name,
-                    "step": speaker.step,
-                    "prompt": shown_prompt,
-                    "seed": seed,
-                    "text": "".join(token.text for token in tokens),
-                    "tokens": [{"text": token.text, "logprob": token.logprob} for token in tokens],
-                }
-                console.json_line(json.dumps(record))
+                console.json_line(json.dumps(_record(wish, speaker, shown_prompt, seed, tokens)))
         else:
             if first:
                 console.data(BETWEEN, end="")
@@ -68,6 +63,20 @@ def run(arguments: Arguments, console: Console) -> int:
         if console.out.gone:
             break
     return 0
+
+
+def _record(wish: Wish, speaker: Speaker, prompt: str, seed: int, tokens: Sequence[Token]) -> dict[str, object]:
+    """What --json tells of a sample."""
+    return {
+        "run": wish.found.name,
+        "step": speaker.step,
+        "prompt": prompt,
+        "seed": seed,
+        "window_rule": wish.sampling.window_rule,
+        "dtype": speaker.model.dtype,
+        "text": "".join(token.text for token in tokens),
+        "tokens": [{"text": token.text, "logprob": token.logprob} for token in tokens],
+    }
 
 
 def read_wish(arguments: Arguments) -> Wish:

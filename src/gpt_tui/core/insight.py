@@ -8,14 +8,14 @@ here imports torch until something is asked.
 from __future__ import annotations
 
 import sys
-import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
-from gpt_tui.core.errors import GptTuiError
+from gpt_tui.core.errors import GptTuiError, Refusal
 from gpt_tui.core.speech import Source
-from gpt_tui.core.speech.models import Models, one_thread_if_small
+from gpt_tui.core.speech.asked import Asked
+from gpt_tui.core.speech.models import Models
 
 if TYPE_CHECKING:
     import numpy as np
@@ -90,90 +90,36 @@ class Answer:
     notices: tuple[str, ...] = ()
 
 
-class _Unwanted(Exception):
-    """Something else is asked, or nothing."""
-
-
-class Insight:
+class Insight(Asked[Question, Answer]):
     """`ask`, `stop` and `close` return at once; `answer` is what has become of what was asked last."""
 
-    def __init__(self) -> None:
-        self._changed = threading.Condition()
-        self._question: Question | None = None
-        self._closed = False
-        self._thread: threading.Thread | None = None
-        self._answer = Answer()
+    def __init__(self, held: Mapping[Source, Speaker] | None = None) -> None:
+        """held: models that are at hand already, of the sources that will be asked about."""
+        super().__init__(Answer(), "gpt-tui insight", "The model could not be looked into")
         self._models = Models()
-        self._held: dict[tuple[Source, int], Speaker] = {}
-        self._told: Answer = self._answer  # the last one that was whole
+        self._held = {(source, 0): speaker for source, speaker in (held or {}).items()}
+        self._whole = Answer()  # the last one that was
 
     @property
     def answer(self) -> Answer:
-        return self._answer
+        return self._told
 
     def ask(self, question: Question) -> None:
-        with self._changed:
-            if self._closed:
-                return
-            self._question = question
-            self._answer = Answer(question, "loading", "making ready")
-            if self._thread is None:
-                self._thread = threading.Thread(target=self._work, name="gpt-tui insight", daemon=True)
-                self._thread.start()
-            self._changed.notify_all()
+        self._ask(question, Answer(question, "loading", "making ready"))
 
-    def stop(self) -> None:
-        """Find out no more; what was told stays."""
-        with self._changed:
-            self._question = None
-            if self._answer.state == "loading":
-                self._answer = replace(self._answer, state="stopped", activity="")
+    def _stopped(self, told: Answer) -> Answer:
+        return replace(told, state="stopped", activity="") if told.state == "loading" else told
 
-    def close(self) -> None:
-        """Stop for good, and let go of the models."""
-        self.stop()
-        with self._changed:
-            self._closed = True
-            self._changed.notify_all()
+    def _failed(self, told: Answer, why: str) -> Answer:
+        return replace(told, state="failed", activity="", error=why)
 
     # The thread ------------------------------------------------------------------------------------------------------
 
-    def _work(self) -> None:
-        done: Question | None = None
-        while (question := self._next(done)) is not None:
-            try:
-                self._look(question)
-            except _Unwanted:
-                pass
-            except GptTuiError as error:
-                self._fail(question, str(error))
-            except Exception as error:  # noqa: BLE001 - told where the text would stand
-                self._fail(question, f"The model could not be looked into: {type(error).__name__}: {error}")
-            done = question
+    def _let_go(self) -> None:
         self._models.clear()
         self._held.clear()
 
-    def _next(self, done: Question | None) -> Question | None:
-        """The question that is not answered yet, once there is one; None when there will be no more."""
-        with self._changed:
-            while not self._closed and (self._question is None or self._question is done):
-                self._changed.wait()
-            return None if self._closed else self._question
-
-    def _show(self, question: Question, answer: Answer) -> None:
-        """Raises _Unwanted where nobody waits for it any more."""
-        with self._changed:
-            if self._question is not question:
-                raise _Unwanted
-            self._answer = answer
-
-    def _fail(self, question: Question, why: str) -> None:
-        try:
-            self._show(question, replace(self._answer, state="failed", activity="", error=why))
-        except _Unwanted:
-            pass  # what went wrong with it concerns nobody now
-
-    def _look(self, question: Question) -> None:
+    def _do(self, question: Question) -> None:
         answer = Answer(question, "loading")
 
         def tell(activity: str) -> None:
@@ -184,7 +130,7 @@ class Insight:
         names = tuple((source.path.name, s.step) for source, s in zip(question.sources, speakers, strict=True))
         answer = replace(answer, names=names, notices=notices)
         if self._is_told(question, names):
-            read, learned = self._told.read, self._told.learned
+            read, learned = self._whole.read, self._whole.learned
         else:
             read, learned = self._read(question, speakers, answer)
         answer = replace(answer, read=read, learned=learned)
@@ -192,7 +138,7 @@ class Insight:
             tell("looking at its attention")
             answer = replace(answer, seen=_seen(speakers[0], read[0].letters, question))
         self._show(question, replace(answer, state="finished"))
-        self._told = replace(answer, seen=None)
+        self._whole = replace(answer, seen=None)
 
     def _speakers(self, question: Question, tell: Callable[[str], None]) -> tuple[list[Speaker], tuple[str, ...]]:
         """The models, which stay the same from question to question; what is to be told of those that are new."""
@@ -203,13 +149,13 @@ class Insight:
             if key not in self._held:
                 self._held[key], more = self._models.find(key[0], tell)
                 notices += [f"{key[0].path.name}: {notice}" for notice in more]
-            one_thread_if_small(self._held[key])
+            self._held[key].use_threads(beside=True)
         return [self._held[key] for key in wanted], tuple(notices)
 
     def _is_told(self, question: Question, names: tuple[tuple[str, int], ...]) -> bool:
         """Whether what was told last has this text read by these models."""
-        last = self._told.question
-        return last is not None and self._told.names == names and replace(last, at=question.at) == question
+        last = self._whole.question
+        return last is not None and self._whole.names == names and replace(last, at=question.at) == question
 
     def _read(
         self, question: Question, speakers: list[Speaker], answer: Answer
@@ -217,10 +163,15 @@ class Insight:
         from gpt_tui.core.lens import learned, text_surprise
 
         read: list[TextSurprise] = []
-        for speaker in speakers:
+        for source, speaker in zip(question.sources, speakers, strict=True):
             who = f"the model of step {speaker.step:,}"
             self._show(question, replace(answer, activity=f"{who} is reading the text"))
-            read.append(text_surprise(speaker.model, speaker.tokenizer, _ids(question, speaker, speakers[0])))
+            try:
+                tokens = _ids(question, speaker, speakers[0])
+            except Refusal as refusal:
+                why = " ".join(fault.message for fault in refusal.faults)
+                raise GptTuiError(f"{source.path.name}: {why}") from None
+            read.append(text_surprise(speaker.model, speaker.tokenizer, tokens))
         return tuple(read), learned(read[1], read[0]) if len(read) > 1 else ()
 
 

@@ -15,8 +15,10 @@ from hypothesis.extra.numpy import arrays
 from gpt_tui.core.config import ModelConfig, RunConfig, SamplingConfig
 from gpt_tui.core.data import ByteTokenizer, CharTokenizer, UnknownCharacter
 from gpt_tui.core.lens import surprise
+from gpt_tui.core.memory import OutOfMemory
 from gpt_tui.core.model import GPT
 from gpt_tui.core.sampling import (
+    Misfit,
     Speaker,
     choose,
     default_prompt,
@@ -28,6 +30,7 @@ from gpt_tui.core.sampling import (
     make_sampler,
     sample_text,
 )
+from gpt_tui.core.sampling import speaker as speaking
 
 V = 11
 logits_of_some_tokens = arrays(np.float64, st.integers(2, 30), elements=st.sampled_from([-4.0, -1.0, 0.0, 0.5, 3.0]))
@@ -139,6 +142,37 @@ def test_a_prompt_that_the_model_cannot_read_is_refused_by_character_and_positio
         speaker.generate("abz", SamplingConfig(), 1)
     assert "z" in str(refused.value)
     assert refused.value.position == 2
+
+
+def test_weights_of_another_configuration_are_refused_by_name() -> None:
+    config, tokenizer = RunConfig().replace(n_layer=1, n_head=1, n_embd=8), CharTokenizer.of("\nabc")
+    weights = GPT(config.model, 4).state_dict()
+    assert Speaker.of_weights(weights, tokenizer, config, 7).step == 7
+    with pytest.raises(Misfit, match="numbers, and the model has"):
+        Speaker.of_weights(weights, tokenizer, config.replace(n_layer=2), 7)
+    wider = GPT(config.replace(n_embd=16).model, 4).state_dict()
+    with pytest.raises(Misfit, match=r"token_embedding.weight is \(4, 16\), and in the model \(4, 8\);.*; and more"):
+        Speaker.of_weights(wider, tokenizer, config, 7)
+    with pytest.raises(Misfit, match="the model has no stranger"):
+        Speaker.of_weights({**weights, "stranger": torch.zeros(1)}, tokenizer, config, 7)
+
+
+def test_a_model_that_memory_does_not_suffice_for_is_told_so_and_is_no_misfit(monkeypatch: pytest.MonkeyPatch) -> None:
+    config, tokenizer = RunConfig().replace(n_layer=1, n_head=1, n_embd=8), CharTokenizer.of("\nabc")
+    weights = GPT(config.model, 4).state_dict()
+
+    def fails_with(why: str) -> None:
+        def fails(*given: Any) -> GPT:
+            raise RuntimeError(why)
+
+        monkeypatch.setattr(speaking, "freeze", fails)
+
+    fails_with("DefaultCPUAllocator: can't allocate memory: you tried to allocate 4096 bytes. Error code 12")
+    with pytest.raises(OutOfMemory, match=r"the model of step 7 does not fit into memory: 4\.1 kB asked for, "):
+        Speaker.of_weights(weights, tokenizer, config, 7, "cpu")
+    fails_with("something else")
+    with pytest.raises(RuntimeError, match="something else"):
+        Speaker.of_weights(weights, tokenizer, config, 7, "cpu")
 
 
 def test_surprise_is_minus_ln_p_given_at_least_half_a_window() -> None:

@@ -195,12 +195,12 @@ class GPT(nn.Module):
         self._init_weights(generator)
 
     def forward(
-        self, idx: Tensor, targets: Tensor | None = None, cache: Cache | None = None
+        self, idx: Tensor, targets: Tensor | None = None, cache: Cache | None = None, newest: bool = False
     ) -> tuple[Tensor, Tensor | None]:
         """Logits (B, T, V) of the tokens idx (B, T), and with targets (B, T) the mean cross-entropy.
 
         cache: what came before idx in the window, and is extended by it; T is then what is new. A window never
-        exceeds block_size tokens (ValueError).
+        exceeds block_size tokens (ValueError). newest: only the logits (B, 1, V) after the last token are wanted.
         """
         start = cache.length if cache is not None else 0
         T = idx.size(1)
@@ -211,6 +211,8 @@ class GPT(nn.Module):
             x = block(x, start, cache.layers[i] if cache is not None else None)
         if cache is not None:
             cache.length = start + T
+        if newest:
+            x = x[:, -1:]
         x = self.norm(x)
         logits = self.head(x) if self.head is not None else x  # (B, T, V)
         if targets is None:

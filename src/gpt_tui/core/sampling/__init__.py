@@ -1,5 +1,6 @@
 """Logits -> text: filters, cached generation as a stream, and a `Speaker` that holds a checkpoint ready to speak."""
 
+from gpt_tui.core.sampling.decoding import Decoder
 from gpt_tui.core.sampling.filters import (
     Weighed,
     choose,
@@ -21,11 +22,13 @@ from gpt_tui.core.sampling.generate import (
     make_sampler,
     sample_text,
 )
-from gpt_tui.core.sampling.speaker import Speaker
+from gpt_tui.core.sampling.speaker import Misfit, Speaker
 
 __all__ = [
+    "Decoder",
     "Draw",
     "Frozen",
+    "Misfit",
     "Speaker",
     "Token",
     "Weighed",

@@ -21,6 +21,7 @@ from gpt_tui.core.model import GPT, Block, Cache, FeedForward, LayerCache, Norm
 
 FORMATS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 BYTES_A_THREAD = 5_000_000
+SMALL = 20_000_000  # parameters up to which a second thread, beside other work, costs a token more than it saves
 _FUSED = {"relu": ("relu", ""), "gelu": ("gelu", "none"), "gelu_tanh": ("gelu", "tanh")}  # what oneDNN applies itself
 
 
@@ -68,6 +69,9 @@ class Frozen(GPT):
 
     dtype: the number format of the products with its matrices (float32, bfloat16; auto as in training); all else
     stays float32. A model in another format, such as float64, keeps it.
+
+    Afterwards `dtype` is the format of the products, and `bytes` what the weights take. Moving it to another device or
+    format raises TypeError: freeze one that is there.
     """
 
     def __init__(self, model: GPT, dtype: str = "float32"):
@@ -79,7 +83,8 @@ class Frozen(GPT):
         if own == torch.float32:
             products = FORMATS[resolve_dtype(dtype, self.token_embedding.weight.device.type, model.config)]
         self._parameter_count = model.parameter_count()
-        self._bytes = self._parameter_count * products.itemsize
+        self.dtype = str(products).removeprefix("torch.")
+        self.bytes = self._parameter_count * products.itemsize
         for module in list(self.modules()):
             for name, child in list(module.named_children()):
                 if isinstance(child, nn.Linear):
@@ -98,17 +103,25 @@ class Frozen(GPT):
         super().train(False)
         return self
 
-    def threads(self) -> int:
-        """How many threads this machine best gives to it where nothing else is computed: those of a small model would
-        wait for one another longer than for the weights."""
-        return max(1, min(resolve_threads("auto"), self._bytes // BYTES_A_THREAD))
+    def threads(self, beside: bool = False) -> int:
+        """How many threads this machine best gives to it: those of a small model would wait for one another longer than
+        for the weights. beside: something else is computed meanwhile, such as a screen, or a run that learns; then
+        they wait for the cores too, and take them from it."""
+        there = resolve_threads("auto")
+        if beside:
+            return 1 if self._parameter_count <= SMALL else there
+        return max(1, min(there, self.bytes // BYTES_A_THREAD))
+
+    def _apply(self, fn: Any, recurse: bool = True) -> Frozen:
+        """What `to`, `double`, `cuda` and the like do."""
+        raise TypeError("a frozen model stays on its device and in its number format; move the model, and freeze that")
 
     def forward(
-        self, idx: Tensor, targets: Tensor | None = None, cache: Cache | None = None
+        self, idx: Tensor, targets: Tensor | None = None, cache: Cache | None = None, newest: bool = False
     ) -> tuple[Tensor, Tensor | None]:
         """As that of any GPT."""
         if cache is None or targets is not None or idx.size(1) > 1 or cache.length >= self.config.block_size:
-            return super().forward(idx, targets, cache)
+            return super().forward(idx, targets, cache, newest)
         return self._read_one(idx, cache), None
 
     def _read_one(self, idx: Tensor, cache: Cache) -> Tensor:

@@ -25,7 +25,7 @@ from gpt_tui.core.model import GPT, Cache
 from gpt_tui.core.sampling.filters import choose, log_probabilities
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Token:
     """A generated token. logprob: the model's own ln p of it, before temperature and filters."""
 
@@ -47,9 +47,10 @@ def default_prompt(tokenizer: Tokenizer) -> str:
 
 @dataclass(frozen=True, eq=False)
 class Draw:
-    """A token and what it was drawn from. logits: (T, V), after each of the tokens that were read for it.
+    """A token and what it was drawn from. logits: (T, V), for the first draw after each token of the prompt's window.
 
-    The last row is what it was drawn from; those before it say what was expected of the tokens that were read.
+    The last row is what it was drawn from, and of later draws the only one; those before it say what was expected of
+    the prompt's tokens.
     """
 
     token: int
@@ -112,20 +113,21 @@ class _Reader:
         texts, first = len(windows), windows[0]
         if any(window != first for window in windows):
             self.cache = self._model.make_cache(texts)
-            return self.read(windows)
+            return self.read(windows, newest=False)
         self.cache = self._model.make_cache()
-        logits = self.read([first])
+        logits = self.read([first], newest=False)
         self.cache.spread(texts)
         return np.broadcast_to(logits, (texts, *logits.shape[1:]))
 
     @torch.inference_mode()
-    def read(self, fresh: list[list[int]]) -> npt.NDArray[np.float64]:
-        """Logits (B, T, V) for the token after each of `fresh` (B, T)."""
+    def read(self, fresh: list[list[int]], newest: bool = True) -> npt.NDArray[np.float64]:
+        """Logits (B, 1, V) for the token after `fresh` (B, T); (B, T, V), after each of them, where not only the
+        newest are wanted."""
         idx = torch.tensor(fresh, device=self._device)
         was_training = self._model.training
         if was_training:
             self._model.eval()
-        logits, _ = self._model(idx, cache=self.cache)
+        logits, _ = self._model(idx, cache=self.cache, newest=newest)
         if was_training:
             self._model.train()
         result: npt.NDArray[np.float64] = logits.cpu().double().numpy()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import codecs
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any
@@ -15,8 +14,10 @@ from gpt_tui.core.config import RunConfig, SamplingConfig
 from gpt_tui.core.data import Tokenizer
 from gpt_tui.core.device import resolve_device
 from gpt_tui.core.errors import GptTuiError, visible
+from gpt_tui.core.memory import release, shortage
 from gpt_tui.core.model import GPT
 from gpt_tui.core.runs import Run, count_weights, newest_whole_checkpoint
+from gpt_tui.core.sampling.decoding import Decoder
 from gpt_tui.core.sampling.filters import log_probabilities
 from gpt_tui.core.sampling.frozen import freeze
 from gpt_tui.core.sampling.generate import Token, default_prompt, draws_together, make_sampler
@@ -24,6 +25,7 @@ from gpt_tui.core.shapes import depth, parameters
 
 MOST_AT_ONCE = 16
 MOST_KEPT = 2**28  # bytes of keys and values
+FAULTS_TOLD = 5
 
 
 class _Undrawn(TorchFunctionMode):
@@ -36,6 +38,10 @@ class _Undrawn(TorchFunctionMode):
         if function.__name__ in ("normal_", "uniform_", "kaiming_uniform_"):
             return args[0] if args else (kwargs or {})["tensor"]
         return function(*args, **(kwargs or {}))
+
+
+class Misfit(GptTuiError):
+    """Weights are those of another configuration."""
 
 
 class Speaker:
@@ -51,15 +57,18 @@ class Speaker:
 
     @classmethod
     def from_run(cls, run: Run, step: int | None = None, device: str = "auto", dtype: str = "float32") -> Speaker:
-        """The model of a run's newest whole checkpoint, or of its checkpoint at `step`. Raises GptTuiError."""
+        """The model of a run's newest whole checkpoint, or of its checkpoint at `step`.
+
+        Raises GptTuiError, of which OutOfMemory is one.
+        """
         config, record = run.digest().config or run.config(), run.record()
         tokenizer = Tokenizer.from_json(record.tokenizer)
         info, saved, notices = newest_whole_checkpoint(run, step, to_train=False)
         try:
             speaker = cls.of_weights(saved.model, tokenizer, config, info.step, device, dtype)
-        except RuntimeError as error:
+        except Misfit as error:
             why = visible(str(error), keep="\n\t")
-            raise GptTuiError(f"{info.path}: the weights do not fit the run's configuration: {why}") from None
+            raise Misfit(f"{info.path}: the weights do not fit the run's configuration: {why}") from None
         speaker.notices = tuple(notices)
         return speaker
 
@@ -73,15 +82,20 @@ class Speaker:
         device: str = "auto",
         dtype: str = "float32",
     ) -> Speaker:
-        """A model with these weights. Raises RuntimeError where they are those of another configuration."""
+        """A model with these weights. Raises Misfit where they are those of another configuration, and OutOfMemory."""
         held = count_weights(weights)
         needed = parameters(config.model, tokenizer.vocab_size)
         if held < needed:  # before there is a model of any size that a stranger's file may ask for
-            raise RuntimeError(f"they are {held:,} numbers, and the model has {needed:,}")
-        with _Undrawn():
-            model = GPT(config.model, tokenizer.vocab_size)
-        model.load_state_dict(weights)
-        return cls(model.to(torch.device(resolve_device(device))), tokenizer, config, step, dtype)
+            raise Misfit(f"they are {held:,} numbers, and the model has {needed:,}")
+        device = resolve_device(device)
+        try:
+            return cls(_model_of(weights, tokenizer, config, device), tokenizer, config, step, dtype)
+        except (MemoryError, RuntimeError) as error:
+            told = shortage(error, f"the model of step {step:,} does not fit into memory", device)
+            if told is None:
+                raise
+        release(device)  # only here is what the error's frames held free again
+        raise told
 
     def generate(
         self, prompt: str = "", sampling: SamplingConfig | None = None, seed: int | None = None
@@ -104,10 +118,12 @@ class Speaker:
         ids = self.tokenizer.encode(prompt or default_prompt(self.tokenizer), field="prompt").tolist()
         return self._stream(ids, sampling, seeds)
 
-    def use_threads(self, wanted: int | str) -> None:
-        """Let the thread that calls this compute with so many threads; "auto" for those that are best for the model
-        where nothing else is computed. PyTorch counts them for each thread of the program apart."""
-        torch.set_num_threads(self.model.threads() if wanted == "auto" else int(wanted))
+    def use_threads(self, wanted: int | str = "auto", beside: bool = False) -> None:
+        """Let the thread that calls this compute with so many threads; "auto" for those that are best for the model.
+        PyTorch counts them for each thread of the program apart. beside: something else is computed meanwhile."""
+        threads = self.model.threads(beside) if wanted == "auto" else int(wanted)
+        if torch.get_num_threads() != threads:
+            torch.set_num_threads(threads)
 
     def texts_at_once(self) -> int:
         """How many texts may be generated together before what is kept of them takes much memory."""
@@ -123,15 +139,33 @@ class Speaker:
         return "".join(token.text for token in self.generate(prompt, sampling, seed))
 
     def _stream(self, ids: list[int], sampling: SamplingConfig, seeds: Sequence[int]) -> Iterator[list[Token]]:
-        # A character of several bytes is whole only with its last one: that token gets the text, the others none.
-        decoders = [codecs.getincrementaldecoder("utf-8")("replace") for _ in seeds]
+        decoders = [Decoder(self.tokenizer) for _ in seeds]
         drawn = draws_together(self.model, [ids] * len(seeds), sampling, [make_sampler(seed) for seed in seeds])
-        for together in islice(drawn, sampling.max_new_tokens):
-            tokens = []
-            for draw, decoder in zip(together, decoders, strict=True):
-                if self.tokenizer.kind == "byte":
-                    text = decoder.decode(bytes([draw.token]))
-                else:
-                    text = self.tokenizer.decode([draw.token])
-                tokens.append(Token(draw.token, text, float(log_probabilities(draw.logits[-1])[draw.token])))
-            yield tokens
+        for number, together in enumerate(islice(drawn, sampling.max_new_tokens), 1):
+            ends = number == sampling.max_new_tokens
+            yield [
+                Token(
+                    draw.token,
+                    decoder.decode(draw.token, ends),
+                    float(log_probabilities(draw.logits[-1])[draw.token]),
+                )
+                for draw, decoder in zip(together, decoders, strict=True)
+            ]
+
+
+def _model_of(weights: Mapping[str, Tensor], tokenizer: Tokenizer, config: RunConfig, device: str) -> GPT:
+    """Raises Misfit where names or shapes are others; anything else, such as a lack of memory, as it comes."""
+    with _Undrawn():
+        model = GPT(config.model, tokenizer.vocab_size)
+    own = model.state_dict()
+    faults = [f"there is no {name}" for name in own if name not in weights]
+    faults += [f"the model has no {name}" for name in weights if name not in own]
+    faults += [
+        f"{name} is {tuple(weights[name].shape)}, and in the model {tuple(tensor.shape)}"
+        for name, tensor in own.items()
+        if name in weights and weights[name].shape != tensor.shape
+    ]
+    if faults:
+        raise Misfit("; ".join(faults[:FAULTS_TOLD]) + ("; and more" if len(faults) > FAULTS_TOLD else ""))
+    model.load_state_dict(weights)
+    return model.to(torch.device(device))

@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
 MODELS_KEPT = 2
 LOOK_EVERY = 0.05  # seconds between two looks at whether a session that was asked for its weights still lives
-SMALL = 20_000_000  # parameters up to which more threads cost a single token more than they save
 
 
 @dataclass(frozen=True)
@@ -61,8 +60,8 @@ class Models:
             speaker, notices = borrowed, ()
         else:
             speaker = self._saved(run, source.step, tell)
-            notices = ("The run came to its end meanwhile: its newest checkpoint speaks.", *speaker.notices)
-        one_thread_if_small(speaker)
+            notices = ("The run came to its end meanwhile: its newest checkpoint stands in.", *speaker.notices)
+        speaker.use_threads(beside=True)
         return speaker, notices
 
     def has(self, speaker: Speaker) -> bool:
@@ -130,17 +129,3 @@ def _ask(session: Session, tell: Callable[[str], None]) -> Lent | None:
         return None
     finally:
         lend.reply.cancel()
-
-
-def one_thread_if_small(speaker: Speaker) -> None:
-    """Several threads for one token of a small model are slower than one, and take cores from a run that learns.
-
-    PyTorch counts its threads for each thread of the program apart.
-    """
-    import torch
-
-    from gpt_tui.core.device import resolve_threads
-
-    wanted = 1 if speaker.model.parameter_count() <= SMALL else resolve_threads("auto")
-    if torch.get_num_threads() != wanted:
-        torch.set_num_threads(wanted)

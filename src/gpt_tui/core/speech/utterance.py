@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, overload
 
 if TYPE_CHECKING:
     from gpt_tui.core.session import Session
+
+UNREADABLE = "\N{REPLACEMENT CHARACTER}"  # what bytes that are no character are decoded to
 
 SpeechState = Literal["silent", "loading", "speaking", "finished", "stopped", "failed"]
 
@@ -61,7 +63,8 @@ class Spoken:
     chances:      its probability before the filters, and after each of them
     alternatives: the likeliest tokens at this place, in order
 
-    What the model was not asked has None and none: the first token, and those of a prompt far before its window.
+    What the model was not asked has None and none: the first token, and those of a prompt far before its window. Of a
+    very long text only the newest tokens keep filters, chances and alternatives.
     """
 
     id: int
@@ -80,13 +83,31 @@ class Spoken:
         """What it was drawn with."""
         return self.chances[-1] if self.chances else None
 
+    @property
+    def alone(self) -> Spoken:
+        """The token without what else was likely in its place."""
+        return replace(self, filters=(), chances=(), alternatives=()) if self.chances else self
+
 
 class Tokens(Sequence[Spoken]):
-    """The first `count` of a list that only grows."""
+    """The first `count` of a list that only grows.
 
-    def __init__(self, growing: list[Spoken], count: int):
+    waits: they end within a character, the text of which comes with its last byte
+    """
+
+    def __init__(self, growing: list[Spoken], count: int, waits: bool = False):
         self._growing = growing
         self._count = count
+        self._waits = waits
+        self._last: Spoken | None = None  # in place of the last one
+
+    def ended(self) -> Tokens:
+        """As they are where no more come: bytes that wait for others are a sign that they cannot be read."""
+        if not self._waits or not self._count:
+            return self
+        ended = Tokens(self._growing, self._count)
+        ended._last = replace(self[-1], text=self[-1].text + UNREADABLE)
+        return ended
 
     def __len__(self) -> int:
         return self._count
@@ -97,10 +118,11 @@ class Tokens(Sequence[Spoken]):
     def __getitem__(self, at: slice) -> Sequence[Spoken]: ...
     def __getitem__(self, at: int | slice) -> Spoken | Sequence[Spoken]:
         if isinstance(at, slice):
-            return [self._growing[i] for i in range(*at.indices(self._count))]
+            return [self[i] for i in range(*at.indices(self._count))]
         if not -self._count <= at < self._count:
             raise IndexError(at)
-        return self._growing[at if at >= 0 else at + self._count]
+        at = at if at >= 0 else at + self._count
+        return self._last if self._last is not None and at == self._count - 1 else self._growing[at]
 
 
 @dataclass(frozen=True)
@@ -112,7 +134,10 @@ class Utterance:
     source:               whose model was asked for
     run, step:            whose model it is, once it is loaded
     seed:                 of the first sample; sample i has seed + i
-    samples:              each from the prompt's first token on
+    wanted:               how many samples
+    samples:              each from the prompt's first token on; what all of them go on from, before there is more
+    put:                  of a branch, before there is more: the token that stood after that, and what a person put in
+                          its place
     tokens_per_second:    of all samples together, from the first token that was written to the newest; None before the
                           second
     first_token_seconds:  from the loaded model to its first token
@@ -127,7 +152,9 @@ class Utterance:
     step: int | None = None
     prompt: str = ""
     seed: int = 0
+    wanted: int = 1
     samples: tuple[Sequence[Spoken], ...] = ()
+    put: tuple[Spoken, Alternative] | None = None
     tokens_per_second: float | None = None
     first_token_seconds: float | None = None
     error: str = ""
@@ -137,3 +164,8 @@ class Utterance:
     def tokens(self) -> Sequence[Spoken]:
         """The first sample."""
         return self.samples[0] if self.samples else ()
+
+    def ended(self, state: SpeechState, error: str = "") -> Utterance:
+        """As it is once no more is said."""
+        samples = tuple(sample.ended() if isinstance(sample, Tokens) else sample for sample in self.samples)
+        return replace(self, state=state, activity="", samples=samples, error=error)

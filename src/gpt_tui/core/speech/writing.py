@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import codecs
 import math
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -15,17 +14,17 @@ import torch
 
 from gpt_tui.core.config import SamplingConfig
 from gpt_tui.core.data import Tokenizer
-from gpt_tui.core.sampling import Speaker, default_prompt, draws_together, make_sampler, weigh
+from gpt_tui.core.sampling import Decoder, Speaker, default_prompt, draws_together, make_sampler, weigh
+from gpt_tui.core.sampling.decoding import LONGEST_CHARACTER
 from gpt_tui.core.sampling.filters import Logits
-from gpt_tui.core.speech.utterance import Alternative, Spoken, Tokens
+from gpt_tui.core.speech.utterance import UNREADABLE, Alternative, Spoken, Tokens
 
 if TYPE_CHECKING:
     from gpt_tui.core.sampling import Draw
 
 ALTERNATIVES = 8
 READ = 10_000  # tokens of a prompt before its window that the model is asked about all the same
-LONGEST_CHARACTER = 4  # bytes of one in UTF-8
-UNREADABLE = "\N{REPLACEMENT CHARACTER}"  # what bytes that are no character are decoded to
+TOLD_WHOLE = 32_000  # newest tokens of all samples that keep what else was likely, which takes some 3 kB of each
 
 
 class Writing:
@@ -34,6 +33,7 @@ class Writing:
     prompt:   what they all begin with
     sampling: what they are drawn with
     length:   tokens of each, those of the prompt included
+    whole:    False once something broke off within a token: then it cannot go on
     """
 
     def __init__(
@@ -49,10 +49,12 @@ class Writing:
         self.prompt = prompt
         self.sampling = sampling
         self.length = len(starts[0])
+        self.whole = True
         self._start = starts[0]
         self._texts = texts
+        self._told_alone = 0  # tokens of each, from the first, that no longer have what else was likely
         self._teller = _Teller(speaker.tokenizer, sampling)
-        self._decoders = [_decoder(speaker.tokenizer, start) for start in starts]
+        self._decoders = [Decoder(speaker.tokenizer, start) for start in starts]
         self._draws = _draws(speaker, starts, sampling)
 
     @classmethod
@@ -71,7 +73,7 @@ class Writing:
     ) -> Writing:
         """As many texts as these, each going on from one of them. They began with the prompt, and are of one length."""
         starts = [[token.id for token in text] for text in texts]
-        return cls(speaker, prompt, starts, [list(text) for text in texts], sampling)
+        return cls(speaker, prompt, starts, [_going_on(text, speaker.tokenizer) for text in texts], sampling)
 
     @property
     def bytes(self) -> int:
@@ -81,28 +83,39 @@ class Writing:
     @property
     def samples(self) -> tuple[Tokens, ...]:
         """What stands there now, as it stays."""
-        return tuple(Tokens(text, len(text)) for text in self._texts)
+        texts = zip(self._texts, self._decoders, strict=True)
+        return tuple(Tokens(text, len(text), decoder.waits) for text, decoder in texts)
 
     def step(self, reading: Callable[[], object]) -> None:
         """One more token for each. reading: is called now and then while a long prompt is read, and may raise."""
+        self.whole = False
         drawn = next(self._draws)
         if not self._texts[0]:
             given = list(self._given(drawn[0], reading))
             self._texts = [list(given) for _ in drawn]
-        for text, draw, decode in zip(self._texts, drawn, self._decoders, strict=True):
-            text.append(self._teller.spoken(draw.token, decode(draw.token), False, draw.logits[-1]))
+        for text, draw, decoder in zip(self._texts, drawn, self._decoders, strict=True):
+            text.append(self._teller.spoken(draw.token, decoder.decode(draw.token), False, draw.logits[-1]))
         self.length += 1
+        self._tell_alone()
+        self.whole = True
+
+    def _tell_alone(self) -> None:
+        """Let go of what else was likely, but for the newest tokens."""
+        end = max(self._told_alone, self.length - max(1, TOLD_WHOLE // len(self._texts)))
+        for text in self._texts:
+            text[self._told_alone : end] = [token.alone for token in text[self._told_alone : end]]
+        self._told_alone = end
 
     def _given(self, draw: Draw, reading: Callable[[], object]) -> Iterator[Spoken]:
         """The prompt's tokens. What the first draw read says what was expected of those in the window."""
-        ids, decode = self._start, _decoder(self.speaker.tokenizer)
+        ids, decoder = self._start, Decoder(self.speaker.tokenizer)
         unread = len(ids) - len(draw.logits)
         first = max(0, unread - READ)
         expected = chain(_read(self.speaker, ids[first:unread], reading), draw.logits[:-1])
         for at, token in enumerate(ids):
             if at % 100 == 0:
                 reading()
-            yield self._teller.spoken(token, decode(token), True, next(expected) if at > first else None)
+            yield self._teller.spoken(token, decoder.decode(token), True, next(expected) if at > first else None)
 
 
 def _draws(speaker: Speaker, starts: Sequence[Sequence[int]], sampling: SamplingConfig) -> Iterator[Sequence[Draw]]:
@@ -131,7 +144,9 @@ class _Teller:
     def __init__(self, tokenizer: Tokenizer, sampling: SamplingConfig):
         tokens = range(tokenizer.vocab_size)
         self._shown = [tokenizer.token_text(token) for token in tokens]
-        self._texts = [tokenizer.decode([token]).replace(UNREADABLE, "") for token in tokens]
+        self._texts = [tokenizer.decode([token]) for token in tokens]
+        if tokenizer.kind == "byte":
+            self._texts = [text.replace(UNREADABLE, "") for text in self._texts]
         self._sampling = sampling
 
     def spoken(self, token: int, text: str, given: bool, logits: Logits | None) -> Spoken:
@@ -146,22 +161,17 @@ class _Teller:
 
 def put_after(text: Sequence[Spoken], stood: Spoken, chosen: Alternative, tokenizer: Tokenizer) -> Spoken:
     """`chosen` as the next token of a text, in place of the one that stood there."""
-    says = _decoder(tokenizer, [token.id for token in text])(chosen.id)
-    rank = stood.rank if chosen.id == stood.id else 1 + [other.id for other in stood.alternatives].index(chosen.id)
+    says = Decoder(tokenizer, [token.id for token in text]).decode(chosen.id)
+    ranks = {other.id: rank for rank, other in enumerate(stood.alternatives, 1)}
     logprob = math.log(max(chosen.before, sys.float_info.min))
     return replace(
-        stood, id=chosen.id, text=says, given=False, logprob=logprob, rank=rank, chances=chosen.chances,
-        shown=chosen.shown, chosen=True,
+        stood, id=chosen.id, text=says, given=False, logprob=logprob, chances=chosen.chances, shown=chosen.shown,
+        rank=stood.rank if chosen.id == stood.id else ranks.get(chosen.id), chosen=True,
     )  # fmt: skip
 
 
-def _decoder(tokenizer: Tokenizer, before: Sequence[int] = ()) -> Callable[[int], str]:
-    """Token -> its text. A character of several bytes is whole only with its last one, which gets it.
-
-    before: the tokens that stand before the first one
-    """
-    if tokenizer.kind != "byte":
-        return lambda token: tokenizer.decode([token])
-    decoder = codecs.getincrementaldecoder("utf-8")("replace")
-    decoder.decode(bytes(before[1 - LONGEST_CHARACTER :]))
-    return lambda token: decoder.decode(bytes([token]))
+def _going_on(text: Sequence[Spoken], tokenizer: Tokenizer) -> list[Spoken]:
+    """A text that had ended: bytes at its end that were no character wait for others again."""
+    *before, last = text
+    says = Decoder(tokenizer, [token.id for token in before[-LONGEST_CHARACTER:]]).decode(last.id)
+    return [*before, last if says == last.text else replace(last, text=says)]

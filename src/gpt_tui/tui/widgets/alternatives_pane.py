@@ -30,6 +30,7 @@ LEGEND = (
     "these. enter puts another token there, and the model goes on from it."
 )
 BEYOND = "The model was not asked about the beginning of a text as long as this."
+LET_GO = "Of a text as long as this, what else was likely is kept for its newest tokens alone."
 
 
 @dataclass(frozen=True)
@@ -127,7 +128,7 @@ class AlternativesPane(Pane, inherit_bindings=False):
         if token is self._token and unasked == self._unasked:
             return
         self._token, self._unasked = token, unasked
-        self._rows = rows_of(token) if token is not None and token.rank is not None else []
+        self._rows = rows_of(token) if token is not None and token.rank is not None and token.chances else []
         self._at = next((at for at, other in enumerate(self._rows) if token and other.id == token.id), 0)
         self._draw()
 
@@ -193,16 +194,20 @@ class AlternativesPane(Pane, inherit_bindings=False):
         elif token.rank is None or token.logprob is None:
             self._say(self.label, Content.styled(self._unasked, "$text-muted"))
         else:
-            self.remove_class("-words")
             chosen = "put there · " if token.chosen else ""
-            self.set_title(self.label, f"{chosen}{_ordinal(token.rank)} likeliest · −ln p {-token.logprob:.2f}")
+            facts = f"{chosen}{_ordinal(token.rank)} likeliest · −ln p {-token.logprob:.2f}"
+            if not token.chances:
+                self._say(self.label, Content.styled(LET_GO, "$text-muted"), facts)
+                return
+            self.remove_class("-words")
+            self.set_title(self.label, facts)
             size = self.scrollable_content_region.size
             if size.width:
                 self.set_text(self._table(token, size.width, size.height))
 
-    def _say(self, title: str, words: Content) -> None:
+    def _say(self, title: str, words: Content, facts: str = "") -> None:
         self.add_class("-words")
-        self.set_title(title)
+        self.set_title(title, facts)
         self.set_text(words)
 
     def _table(self, token: Spoken, width: int, height: int) -> Content:
