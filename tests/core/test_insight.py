@@ -19,7 +19,7 @@ from gpt_tui.core.lens import TextSurprise, attention, learned, text_surprise
 from gpt_tui.core.runs import Run
 from gpt_tui.core.sampling import Speaker
 from gpt_tui.core.session import Pause, SingleStep, Stop
-from gpt_tui.core.speech import Source, asked
+from gpt_tui.core.speech import Source
 from patience import PATIENCE, until
 from small_runs import TEXT, finished, planned
 
@@ -197,12 +197,11 @@ def test_what_was_stopped_is_not_answered_after_all(runs_dir: Path, monkeypatch:
     assert insight.answer.read == ()
 
 
-def test_closing_ends_the_thread(runs_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(asked, "LEAVING", PATIENCE)
+def test_closing_ends_the_thread(runs_dir: Path) -> None:
     insight = Insight()
     told(insight, Source(runs_dir / "char"))
     insight.close()
-    assert not any(thread.name == "gpt-tui insight" for thread in threading.enumerate())
+    until(lambda: not any(thread.name == "gpt-tui insight" for thread in threading.enumerate()))
     insight.ask(Question((Source(runs_dir / "char"),), PASSAGE))
     assert insight.answer.state == "finished"
 

@@ -194,7 +194,7 @@ def while_text_streams(terminal: Terminal) -> None:
     terminal.press("4")
     terminal.wait(lambda: re.search(r"max_new_tokens +600", terminal.text))
     terminal.press("p")
-    terminal.wait(lambda: re.search(r"^ prompt\s*$", terminal.text, re.MULTILINE))
+    terminal.wait(lambda: re.search(r"^ prompt +empty: it starts", terminal.text, re.MULTILINE))
     terminal.press("the qu")
     shake(terminal)
     terminal.wait(lambda: re.search(r"^ prompt +the qu$", terminal.text, re.MULTILINE))

@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from recording import screen_text
+from textual import events
 from textual.app import App, ComposeResult
 from textual.pilot import Pilot
 from textual.screen import Screen
@@ -23,7 +24,7 @@ from gpt_tui.core.config import RunConfig, SamplingConfig
 from gpt_tui.core.runs import Run
 from gpt_tui.core.session import Pause, Plan, Session, SingleStep, Stop
 from gpt_tui.core.speech import Alternative, Speech, Spoken
-from gpt_tui.tui import keys, panes
+from gpt_tui.tui import book, keys, panes
 from gpt_tui.tui.screen import MainScreen
 from gpt_tui.tui.views.checkpoint_screen import CheckpointScreen
 from gpt_tui.tui.views.generate import GenerateView
@@ -205,7 +206,7 @@ async def test_space_stops_and_escape_stops_before_it_leaves_anything(shelf: Pat
         for stop in (view.action_speak, view.leave):
             view.action_speak()
             await until(pilot, lambda: len(view.first.text._tokens) > 20)
-            assert view.label(action("speak")) == "stop"
+            assert view.label(action("speak")) == "stop text"
             assert "tok/s" in str(view.first.text.border_subtitle)
             panes.maximise(view, view.first.text)
             stop()
@@ -281,6 +282,64 @@ async def test_a_line_end_in_the_prompt_is_typed_pasted_and_shown_as_a_sign(shel
         await pilot.press("p")
         assert "ANNA:⏎the" in screen_text(app)
         assert await spoken(app, pilot, "enter") == by_hand(shelf, prompt="ANNA:\nthe")
+
+
+async def test_all_lines_that_are_pasted_into_the_prompt_are_answered(shelf: Path) -> None:
+    async with opened(shelf, watch(shelf)) as (app, pilot):
+        await pilot.press("p", *["backspace"] * 4)
+        assert "starts from a new line" in screen_text(app)
+        assert app.focused is not None
+        app.focused.post_message(events.Paste("ANNA: the\r\nhouse\n\nis"))
+        await pilot.pause()
+        assert "ANNA: the⏎house⏎⏎is" in screen_text(app)
+        assert await spoken(app, pilot, "enter") == by_hand(shelf, prompt="ANNA: the\nhouse\n\nis")
+
+
+async def test_the_text_that_had_the_focus_has_it_again_after_the_prompt(shelf: Path) -> None:
+    async with opened(shelf, watch(shelf), (120, 40)) as (app, pilot):
+        view = app.view
+        await spoken(app, pilot)
+        await pilot.press("v")
+        await at_rest(app, pilot, lambda: view.second.drawn is not None)
+        for voice in view.voices:
+            for pane in (voice.text, voice.alternatives):
+                for key in ("enter", "escape"):
+                    pane.focus()
+                    await pilot.press("p", key)
+                    await at_rest(app, pilot)
+                    assert app.focused is voice.text
+                    await pilot.press("home", "right")
+                    assert voice.text.cursor == 1
+
+
+async def test_what_was_typed_into_recalled_prompts_stays_until_the_field_is_closed(shelf: Path) -> None:
+    async with opened(shelf, watch(shelf)) as (app, pilot):
+        for prompt in ("the house", "ANNA:"):
+            app.view.prompt.enter(prompt)
+        field = app.view.prompt._field
+        await pilot.press("p", "x", "up", "up", *"es", "down", "up")
+        assert field.value == "the housees"
+        await pilot.press("down", "o", "down")
+        assert field.value == "x"
+        await pilot.press("up")
+        assert field.value == "ANNA:o"
+        assert await spoken(app, pilot, "enter") == by_hand(shelf, prompt="ANNA:o")
+        await pilot.press("p", "up", "up")
+        assert field.value == "the house", "what was remembered is as it was"
+
+
+async def test_at_the_oldest_prompt_it_is_said_until_the_next_key(shelf: Path) -> None:
+    async with opened(shelf, watch(shelf)) as (app, pilot):
+        app.view.prompt.enter("the house")
+        await pilot.press("p", "x", "up")
+        assert "prompt  the house" in screen_text(app)
+        await pilot.press("up")
+        assert "oldest  the house" in screen_text(app)
+        for key in ("y", "down", "escape"):
+            await pilot.press(key)
+            await pilot.pause()
+            assert "oldest" not in screen_text(app)
+            await pilot.press("up", "up")
 
 
 async def test_the_editor_gets_the_prompt_and_what_comes_back_is_answered(shelf: Path) -> None:
@@ -521,7 +580,7 @@ def marked(text: TokenText) -> set[tuple[int, str]]:
 async def test_back_leads_from_each_branch_to_the_text_that_it_comes_from(shelf: Path) -> None:
     async with opened(shelf, watch(shelf)) as (app, pilot):
         trunk = "BEN:" + await spoken(app, pilot)
-        one = await branched(app, pilot, "home", *["right"] * 6, "enter", "G", "enter")
+        await branched(app, pilot, "home", *["right"] * 6, "enter", "G", "enter")
         await pilot.press("b")
         two = await branched(app, pilot, "home", *["right"] * 20, "enter", "G", "enter")
         assert "text 3 of 3, from 1" in screen_text(app)
@@ -530,12 +589,66 @@ async def test_back_leads_from_each_branch_to_the_text_that_it_comes_from(shelf:
         assert three[:30] == two[:30]
         assert "text 4 of 4, from 3" in screen_text(app)
         texts = []
-        for key in ("b", "b", "f", "f", "f"):
+        for key in ("b", "b", "f", "f"):
+            assert app.view.useful(action("turn_page(-1)" if key == "b" else "turn_page(1)"))
             await pilot.press(key)
             texts.append(app.view.first.text.copied)
-        assert texts == [two, trunk, one, two, three]
+        assert texts == [two, trunk, two, three], "f takes back what b did"
+        assert not app.view.useful(action("turn_page(1)"))
+        await pilot.press("f")
+        assert "newest text" in app.told
         await pilot.press("b", "b", "b")
         assert "no text before" in app.told
+
+
+async def test_forward_leads_to_the_branch_at_the_cursor_and_else_to_the_text_after(shelf: Path) -> None:
+    async with opened(shelf, watch(shelf)) as (app, pilot):
+        trunk = "BEN:" + await spoken(app, pilot)
+        one = await branched(app, pilot, "home", *["right"] * 6, "enter", "G", "enter")
+        await pilot.press("b")
+        two = await branched(app, pilot, "home", *["right"] * 20, "enter", "G", "enter")
+        await pilot.press("b", "left", "right", "f")
+        assert app.view.first.text.copied == two, "which begins where the cursor stands"
+        await pilot.press("b", "home", *["right"] * 6, "f")
+        assert app.view.first.text.copied == one
+        await pilot.press("b", "end", "f", "f")
+        assert app.view.first.text.copied == two, "one after the other"
+        await pilot.press("b")
+        assert app.view.first.text.copied == trunk
+
+
+async def test_a_branch_counts_the_tokens_that_it_wrote(shelf: Path) -> None:
+    async with opened(shelf, watch(shelf), (120, 40)) as (app, pilot):
+        view = app.view
+        view.sampler.set("samples", 2)
+        await spoken(app, pilot)
+        assert "80 tokens" in str(view.first.text.border_subtitle)
+        await pilot.press("v")
+        await at_rest(app, pilot, lambda: view.second.drawn is not None)
+        await branched(app, pilot, "home", *["right"] * 30, "enter", "G", "enter")
+        for voice in view.voices:
+            assert "80 tokens" in str(voice.text.border_subtitle)
+        await pilot.press("m")
+        await at_rest(app, pilot, lambda: len(view.first.text._tokens) == 31 + 80)
+        for voice in view.voices:
+            assert "160 tokens" in str(voice.text.border_subtitle)
+
+
+async def test_of_a_branch_whose_text_was_let_go_it_is_said_and_the_rest_goes_on(
+    shelf: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with opened(shelf, watch(shelf)) as (app, pilot):
+        await spoken(app, pilot)
+        branch = await branched(app, pilot, "home", *["right"] * 9, "enter", "G", "enter")
+        monkeypatch.setattr(book, "PAGES_KEPT", 1)
+        await spoken(app, pilot, "n")
+        await pilot.press("b")
+        assert app.view.first.text.copied == branch
+        assert "text 2 of 3, from 1, let go" in screen_text(app)
+        await pilot.press("b")
+        assert "was let go" in app.told
+        await pilot.press("m")
+        await at_rest(app, pilot, lambda: len(app.view.first.text._tokens) == 10 + 80)
 
 
 async def test_a_token_of_the_prompt_may_be_another_too(shelf: Path) -> None:
@@ -588,11 +701,12 @@ async def test_what_is_written_meanwhile_does_not_move_what_one_chooses_from(she
         stayed, so_far = text.cursor, len(text._tokens)
         await until(pilot, lambda: len(text._tokens) > so_far + 50)
         assert text.cursor == stayed
-        assert view.leave()
-        assert not view.speaking
         assert app.focused is view.first.alternatives
         assert view.leave()
+        assert view.speaking
         assert app.focused is text
+        assert view.leave()
+        assert not view.speaking
 
 
 async def test_a_branch_from_the_newest_token_is_found_again_though_more_was_written_meanwhile(shelf: Path) -> None:
@@ -813,12 +927,14 @@ async def test_the_home_is_known_and_a_file_is_written_over_after_one_question(
         await until(pilot, lambda: isinstance(app.screen, Question))
         assert "write over it?" in screen_text(app)
         await pilot.press("n")
-        await until(pilot, lambda: "Nothing is written." in app.told)
+        await until(pilot, lambda: "Nothing is written: what is there stays" in screen_text(app))
         assert kept.read_text() == "a poem"
-        await write_to(app, pilot, "~/kept.txt")
+        assert isinstance(app.focused, Input)
+        await pilot.press("enter")
         await until(pilot, lambda: isinstance(app.screen, Question))
         await pilot.press("y")
         await until(pilot, lambda: "written:" in app.told)
+        assert app.told.endswith(f"to {Path('~/kept.txt')}")
         assert kept.read_text(encoding="utf-8") == f"BEN:{text}"
         assert list(tmp_path.iterdir()) == [kept]
 
@@ -837,10 +953,22 @@ async def test_what_cannot_be_written_says_why(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     async with opened(shelf, watch(shelf)) as (app, pilot):
-        await spoken(app, pilot)
+        text = await spoken(app, pilot)
+        app.view.notify("of before", severity="error")
         await write_to(app, pilot, name)
-        await until(pilot, lambda: why in app.told)
+        await until(pilot, lambda: why in " ".join(screen_text(app).split()))
         assert list(tmp_path.iterdir()) == []
+        assert not app.told, "it would lie over the field"
+        assert isinstance(app.focused, Input)
+        assert app.focused.value == name, "it can be corrected"
+        await pilot.press("x")
+        await pilot.pause()
+        assert why not in " ".join(screen_text(app).split())
+        app.focused.value = "right.txt"
+        await pilot.press("enter")
+        await until(pilot, lambda: "written:" in app.told)
+        assert (tmp_path / "right.txt").read_text(encoding="utf-8") == f"BEN:{text}"
+        assert app.focused is app.view.first.text
 
 
 async def test_all_samples_of_both_voices_are_written_each_below_what_it_is(shelf: Path, tmp_path: Path) -> None:
@@ -863,10 +991,16 @@ async def test_without_a_text_there_is_nothing_to_write_and_escape_leaves_the_fi
         await pilot.press("S")
         assert "Nothing is written yet" in app.told
         await spoken(app, pilot)
-        await pilot.press("S")
-        assert isinstance(app.focused, Input)
-        assert app.view.leave()  # which the app's esc calls
-        assert app.focused is app.view.first.text
+        for pane in (app.view.first.text, app.view.sampler):
+            pane.focus()
+            await write_to(app, pilot, " ")
+            await pilot.pause()
+            assert "A file needs a name" in screen_text(app)
+            assert isinstance(app.focused, Input)
+            assert app.view.leave()  # which the app's esc calls
+            assert app.focused is pane
+            await pilot.pause()
+            assert "A file needs a name" not in screen_text(app)
 
 
 # Two voices -------------------------------------------------------------------------------------------------------
@@ -948,6 +1082,19 @@ async def test_a_text_that_was_written_without_the_second_voice_says_so(shelf: P
         assert "This voice was not asked to go on from this" in screen_text(app)
         await pilot.press("f")
         assert written(app.view.second.text) == by_hand(shelf, step=0, sample_seed=1338)
+
+
+async def test_a_text_that_is_gone_to_shows_the_newest_tokens_of_both_voices(shelf: Path) -> None:
+    async with opened(shelf, watch(shelf)) as (app, pilot):
+        app.view.sampler.set("max_new_tokens", 600)
+        await spoken(app, pilot)
+        await spoken(app, pilot, "n")
+        await pilot.press("v")
+        await at_rest(app, pilot, lambda: app.view.second.drawn is not None)
+        await pilot.press("b", "f")
+        await pilot.pause()
+        for voice in app.view.voices:
+            assert voice.text.scroll_offset.y == voice.text.max_scroll_y > 0
 
 
 @pytest.fixture(scope="module")

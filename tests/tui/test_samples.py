@@ -18,6 +18,7 @@ from recording import recorded, screen_text, surprise_of
 from rich.cells import cell_len
 from rich.console import Console
 from runs_app import put, record
+from textual import events as keyboard
 from textual.app import App, ComposeResult
 from textual.color import Color
 from textual.pilot import Pilot
@@ -80,6 +81,7 @@ class SamplesApp(App[None]):
         self.watched = watched
         self.view = SamplesView(speech=Speech, ascii=ascii, id="samples")
         self.scrubbed: list[int | None] = []
+        self.looked: list[wishes.LookInside] = []
 
     def get_default_screen(self) -> Screen[None]:
         return playground.MainScreen()
@@ -94,6 +96,9 @@ class SamplesApp(App[None]):
 
     def on_scrubbed(self, message: wishes.Scrubbed) -> None:
         self.scrubbed.append(message.step)
+
+    def on_look_inside(self, message: wishes.LookInside) -> None:
+        self.looked.append(message)
 
     @property
     def told(self) -> str:
@@ -687,6 +692,52 @@ async def test_scrubbing_asks_again_where_a_checkpoint_was_kept_and_says_where_n
         await drawn_answer(app, pilot)
         assert app.view.trained.copied == "BEN" + Speaker.from_run(run, 20).speak("BEN")
         assert app.view.untrained.copied == "BEN" + Speaker.from_run(run, 0).speak("BEN")
+
+
+async def test_what_is_looked_into_is_the_answer_that_is_shown(run_path: Path) -> None:
+    async with opened(read(run_path)) as (app, pilot):
+
+        async def looked_into() -> tuple[int | None, list[tuple[str, int | None]]]:
+            app.looked.clear()
+            await pilot.press("a")
+            await pilot.pause()
+            [wish] = app.looked
+            return wish.source.step, [(text.text, text.step) for text in wish.texts]
+
+        step, (recorded_text, _) = await looked_into()
+        assert (step, recorded_text) == (40, (app.view.trained.copied, 40))
+        await pilot.press("p", *"BEN", "enter")
+        await drawn_answer(app, pilot)
+        for pane, place in ((app.view.trained, 40), (app.view.untrained, 0)):
+            pane.focus()
+            step, texts = await looked_into()
+            assert (step, texts[0]) == (place, (pane.copied, place))
+            assert pane.copied.startswith("BEN")
+            assert len(texts) == 3, "what was recorded is there as well"
+        assert app.view.leave()
+        app.view.trained.focus()
+        step, (first, _) = await looked_into()
+        assert (step, first) == (40, recorded_text)
+
+
+async def test_without_an_answer_there_is_nothing_to_look_into(run_path: Path) -> None:
+    async with opened(read(run_path)) as (app, pilot):
+        await pilot.press("p", "é", "enter")
+        await until(app, pilot, lambda: all("failed" in title for title in titles(app)))
+        await pilot.press("a")
+        await pilot.pause()
+        assert not app.looked
+        assert "No answer stands there" in app.told
+
+
+async def test_all_lines_that_are_pasted_are_asked(run_path: Path) -> None:
+    async with opened(read(run_path)) as (app, pilot):
+        await pilot.press("p")
+        assert app.focused is not None
+        app.focused.post_message(keyboard.Paste("ANNA:\r\nThe house"))
+        await pilot.press("enter")
+        await drawn_answer(app, pilot)
+        assert app.view.trained.copied.startswith("ANNA:\nThe house")
 
 
 async def test_esc_leads_back_one_thing_at_a_time(run_path: Path) -> None:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from textual.timer import Timer
 
     from gpt_tui.core.config import SamplingConfig
-    from gpt_tui.core.speech import Source, Speech
+    from gpt_tui.core.speech import Source, Speech, Utterance
 
 LISTEN_EVERY = 0.1  # seconds between two looks at what is being said
 LISTEN_SHARE = 10  # and at least this many times what a look costs
@@ -151,6 +151,11 @@ class Asking:
         """Ask the model of another step the same; what the first one answers stays."""
         if self.question is not None:
             self._let_speak(self.voices[1], self._place_of(step), self.question, self._sampling(step))
+
+    def answer(self, number: int, place: Place) -> Utterance | None:
+        """What the model of an evaluation says; None where it is not asked. number: of the voice, 0 for the first."""
+        said = self.voices[number].utterance if self.question is not None else None
+        return None if said is None or said.state in ("silent", "stopped") or said.step != place.step else said
 
     def drop(self) -> bool:
         """Nothing is asked any more; False where nothing was."""

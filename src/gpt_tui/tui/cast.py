@@ -116,12 +116,13 @@ class Cast:
         return "first, " if voice is self.second and voice.choice is None else ""
 
 
-def pace_of(utterance: Utterance | None) -> list[str]:
-    """How it went, and how fast."""
+def pace_of(utterance: Utterance | None, stood: int | None = None) -> list[str]:
+    """How it went, and how fast. stood: tokens that each sample began with; None for those of the prompt."""
     if utterance is None or utterance.state in ("silent", "loading", "failed"):
         return []
-    given = sum(1 for _ in takewhile(lambda token: token.given, utterance.tokens))
-    written = (len(utterance.tokens) - given) * len(utterance.samples)
+    if stood is None:
+        stood = sum(1 for _ in takewhile(lambda token: token.given, utterance.tokens))
+    written = max(len(utterance.tokens) - stood, 0) * len(utterance.samples)
     speed = [f"{figures.count(utterance.tokens_per_second)} tok/s"] if utterance.tokens_per_second else []
     first = utterance.first_token_seconds
     waited = [f"first after {first * 1000:.0f} ms"] if first is not None else []

@@ -23,7 +23,7 @@ AROUND: dict[str, tuple[str, ...]] = {
     "chart": ("train", "runs", "compare"),
     "compare": ("runs",),
     "rows": ("runs", "lens"),
-    "pane": ("train", "chart", "setup", "samples", "generate", "runs", "compare", "dataset"),
+    "pane": ("train", "chart", "setup", "samples", "generate", "runs", "compare", "dataset", "lens"),
     "field": ("setup",),
     "filter": ("setup",),
     "text": ("generate",),

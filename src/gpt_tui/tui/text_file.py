@@ -7,6 +7,7 @@ from pathlib import Path
 
 from gpt_tui.core.errors import GptTuiError
 from gpt_tui.core.files import expanded, reason, replace_whole
+from gpt_tui.tui.plain import one_line
 
 
 def place_of(written: str) -> tuple[Path, bool]:
@@ -17,15 +18,15 @@ def place_of(written: str) -> tuple[Path, bool]:
     """
     path = Path.cwd() / expanded(written.strip())
     if written.strip().endswith(("/", os.sep)) and not path.is_dir():
-        raise GptTuiError(f"There is no directory {path}, so nothing is written.")
+        raise GptTuiError(f"There is no directory {shown(path)}, so nothing is written.")
     try:
         path = path.resolve() if path.is_symlink() else path  # what a link leads to, not the link, is written
         if path.is_dir():
-            raise GptTuiError(f"{path} is a directory: name a file in it.")
+            raise GptTuiError(f"{shown(path)} is a directory: name a file in it.")
         if not path.parent.is_dir():
-            raise GptTuiError(f"There is no directory {path.parent}, so nothing is written.")
+            raise GptTuiError(f"There is no directory {shown(path.parent)}, so nothing is written.")
         if path.exists() and not path.is_file():
-            raise GptTuiError(f"{path} is no file that could be written over.")
+            raise GptTuiError(f"{shown(path)} is no file that could be written over.")
     except (OSError, ValueError) as error:
         raise _refused(path, error) from None
     return path, path.exists()
@@ -39,6 +40,12 @@ def write(path: Path, text: str) -> None:
         raise _refused(path, error) from None
 
 
+def shown(path: Path) -> str:
+    """A path for a person to read: whole, but with ~ for the home."""
+    home = expanded("~")
+    return one_line(str("~" / path.relative_to(home) if path.is_relative_to(home) else path))
+
+
 def _refused(path: Path, error: OSError | ValueError) -> GptTuiError:
     why = reason(error) if isinstance(error, OSError) else str(error)
-    return GptTuiError(f"{path} cannot be written: {why}")
+    return GptTuiError(f"This cannot be written, {why}: {shown(path)}")

@@ -12,6 +12,7 @@ from gpt_tui.tui.widgets.token_text import TokenText
 
 if TYPE_CHECKING:
     from gpt_tui.core.config import SamplingConfig
+    from gpt_tui.core.sampling import Speaker
     from gpt_tui.core.speech import Alternative, Source, Speech, Utterance
 
 
@@ -49,6 +50,10 @@ class Voice:
         if page is self._page and self._speech is not None:
             page.said[self.number] = self._speech.utterance
         return page.said.get(self.number)
+
+    def model_of(self, said: Utterance) -> Speaker | None:
+        """The very model that wrote it, where it is still held."""
+        return self._speech.model_of(said) if self._speech is not None else None
 
     # What is asked of it ---------------------------------------------------------------------------------------------
 

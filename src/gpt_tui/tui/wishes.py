@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from textual.message import Message
 
 if TYPE_CHECKING:
+    from gpt_tui.core.sampling import Speaker
     from gpt_tui.core.speech import Source
     from gpt_tui.tui.lens_texts import LensText
 
@@ -56,10 +57,14 @@ class Speak(Message):
 
 @dataclass
 class LookInside(Message):
-    """Look into the model of `source` while it reads one of these texts, the first of them to begin with."""
+    """Look into the model of `source` while it reads one of these texts, the first of them to begin with.
+
+    held: that model, where it is at hand
+    """
 
     source: Source
     texts: Sequence[LensText]
+    held: Speaker | None = None
 
 
 @dataclass

@@ -10,8 +10,6 @@ from gpt_tui.core.device import resolve_device
 from gpt_tui.core.errors import GptTuiError
 from gpt_tui.core.memory import release, shortage
 
-LEAVING = 0.5  # seconds that closing waits for the thread, which may be within a computation
-
 Wish = TypeVar("Wish")
 Told = TypeVar("Told")
 
@@ -44,13 +42,11 @@ class Asked(ABC, Generic[Wish, Told]):
             self._changed.notify_all()
 
     def close(self) -> None:
-        """Stop for good, and let go of the models."""
+        """Stop for good; the thread lets go of the models, and ends, once it is out of what it computes."""
         self.stop()
         with self._changed:
             self._closed = True
             self._changed.notify_all()
-        if self._thread is not None:
-            self._thread.join(LEAVING)
 
     def _ask(self, wish: Wish, told: Told) -> None:
         """told: what is told until there is more."""

@@ -53,6 +53,9 @@ NOT_YET = "The run is being made ready; its model can speak as soon as there is 
 UNASKED = "This voice was not asked to go on from this; space asks both anew."
 NOTHING_WRITTEN = "Nothing is written yet that could be kept."
 ONE_SAMPLE = "This is one sample; the sampler's row samples says how many are written at once."
+FIRST_TEXT = "There is no text before this one."
+NEWEST_TEXT = "This is the newest text."
+LET_GO = "The text that this one comes from was let go; newer ones took its room."
 
 
 class GenerateView(View):
@@ -154,14 +157,14 @@ class GenerateView(View):
         self._shelf.look_up(path)
 
     def leave(self) -> bool:
-        """What esc does: out of the field; stop speaking; from the alternatives back to the text."""
+        """What esc does: out of the field; from the alternatives back to the text; stop speaking."""
         if self.save_line.asked:
             self.save_line.put_away()
-        elif self.speaking:
-            self._stop()
-        elif any(voice.alternatives.has_focus for voice in self.voices):
+        elif self.screen.focused in [voice.alternatives for voice in self.voices]:
             panes.maximise(self, None)
             self.screen.set_focus(self._facing.text)
+        elif self.speaking:
+            self._stop()
         else:
             return super().leave()
         return True
@@ -180,12 +183,12 @@ class GenerateView(View):
         if action.id.startswith("turn_sample"):
             return page is not None and page.count > 1
         if action.id.startswith("turn_page"):
-            return self.book.beside(-1 if "-" in action.id else 1) is not None
+            return self.book.beside(-1 if "-" in action.id else 1, self._facing.number) is not None
         return action.id != "save_text" or page is not None
 
     def label(self, action: Action) -> str:
         if action.id == "speak":
-            return "stop" if self.speaking else "speak"
+            return "stop text" if self.speaking else "speak"
         if action.id == "side_by_side":
             return "one voice" if self.paired else action.label
         if action.id == "edit":
@@ -360,7 +363,7 @@ class GenerateView(View):
             return  # another text is in sight by now
         page.cursor = at
         before = "".join(token.text for token in said.samples[sample][:at])
-        origin = Origin(page, voice.number, sample, at)
+        origin = Origin(page.number, page, voice.number, sample, at)
         branch = self._new_page(before + message.alternative.text, origin)
         voice.branch(branch, message.alternative)
         for other in self.voices:
@@ -397,11 +400,11 @@ class GenerateView(View):
     # Leafing ---------------------------------------------------------------------------------------------------------
 
     def action_turn_page(self, way: int) -> None:
-        page = self.book.beside(way)
+        here, page = self.book.current, self.book.turn(way, self._facing.number)
         if page is None:
-            self.notify("There is no text before this one." if way < 0 else "This is the newest text.", markup=False)
+            orphan = here is not None and here.origin is not None and here.origin.page is None
+            self.notify(NEWEST_TEXT if way > 0 else LET_GO if orphan else FIRST_TEXT, markup=False)
             return
-        self.book.current = page
         self._draw()
         self._put_cursor(page.cursor)
 
@@ -436,7 +439,9 @@ class GenerateView(View):
             self.notify(NOT_YET if self.cast.watched is not None else NO_MODEL, markup=False)
             return
         tokens = said.samples[self._sample(page, said)] if said is not None and said.samples else ()
-        self.post_message(LookInside(source, of_tokens("what stands in Generate", tokens, voice.text.cursor)))
+        step = said.step if said is not None else None
+        texts = of_tokens("what stands in Generate", tokens, voice.text.cursor, step)
+        self.post_message(LookInside(source, texts, voice.model_of(said) if said is not None else None))
 
     # Keeping ---------------------------------------------------------------------------------------------------------
 
@@ -446,7 +451,7 @@ class GenerateView(View):
         if said is None or not said.samples:
             self.notify(NOTHING_WRITTEN, markup=False)
             return
-        self.save_line.save(self._whole(), f"{said.run}-step-{said.step}.txt", self._facing.text)
+        self.save_line.save(self._whole(), f"{said.run}-step-{said.step}.txt", self.screen.focused or self._facing.text)
 
     def _whole(self) -> str:
         """All samples of every voice that is in sight, each below a line that says which; one alone as it is."""
@@ -501,7 +506,7 @@ class GenerateView(View):
         self._close_prompt()
 
     def _close_prompt(self) -> None:
-        self.screen.set_focus(self.first.text)  # at once: the next key is no longer the field's
+        self.screen.set_focus(self._facing.text)  # at once: the next key is no longer the field's
         self.prompt.close()
 
     def on_sampler_pane_changed(self) -> None:
@@ -511,6 +516,8 @@ class GenerateView(View):
     # Drawing ---------------------------------------------------------------------------------------------------------
 
     def on_token_text_moved(self, message: TokenText.Moved) -> None:
+        if (page := self.book.current) is not None:
+            page.ahead = None
         self._put_cursor(message.at)
 
     def on_alternatives_pane_walked(self, message: AlternativesPane.Walked) -> None:
@@ -542,8 +549,9 @@ class GenerateView(View):
             voice.text.show(utterance.samples[sample] if utterance is not None and utterance.samples else ())
             voice.text.mark(self.book.branches(voice.number))
             voice.text.say(self._words(voice, utterance))
-            title = fitting(self._title(voice, utterance, sample), voice.text.size.width - FRAME)
-            voice.text.set_title(title, fitting(pace_of(utterance), voice.text.size.width - FRAME))
+            room = voice.text.size.width - FRAME
+            pace = pace_of(utterance, page.stood(voice.number) if page is not None else None)
+            voice.text.set_title(fitting(self._title(voice, utterance, sample), room), fitting(pace, room))
         self._draw_alternatives()
 
     def _sample(self, page: Page | None, utterance: Utterance | None) -> int:
@@ -559,7 +567,8 @@ class GenerateView(View):
         text = ""
         if page is not None and len(self.book) > 1:
             text = f"text {page.number} of {self.book.newest}"
-            text += f", from {page.origin.page.number}" if page.origin is not None else ""
+            if (origin := page.origin) is not None:
+                text += f", from {origin.number}" + (", let go" if origin.page is None else "")
         return [part for part in (which, who, text, *more) if part]
 
     def _tell(self, utterance: Utterance, before: Utterance | None) -> None:

@@ -27,12 +27,13 @@ from gpt_tui.core.runs import origin_of
 from gpt_tui.tui import keys, panes, wishes
 from gpt_tui.tui.asking import Asking, Question
 from gpt_tui.tui.in_thread import in_thread
-from gpt_tui.tui.lens_texts import PASSAGE, LensText
+from gpt_tui.tui.lens_texts import PASSAGE, LensText, of_tokens
 from gpt_tui.tui.places import Place, Places
 from gpt_tui.tui.plain import LINE_END, one_line
 from gpt_tui.tui.view import Halves, View
 from gpt_tui.tui.watched import Own
 from gpt_tui.tui.widgets import passage_facts as facts
+from gpt_tui.tui.widgets.ask_line import LinesInput
 from gpt_tui.tui.widgets.line import Line
 from gpt_tui.tui.widgets.pane import Pane
 from gpt_tui.tui.widgets.time_pane import Moment, TimePane, Times, TimeStrip
@@ -52,6 +53,8 @@ PURPOSE = (
     "Here you see what the untrained model writes beside what it writes at each evaluation of its training, and which "
     "characters of a text surprise it."
 )
+
+NO_ANSWER = "No answer stands there that could be looked into; esc leads back to what was recorded."
 
 Colouring = Literal["none", "surprise", "difference"]
 
@@ -77,7 +80,7 @@ class SamplesView(View):
         self.texts = TwoTexts(self.untrained, self.trained, ascii=ascii, id="texts")
         self.time = TimePane("time", "i", id="time")
         self._line = Line(id="telling")
-        self._field = Input(placeholder="text to go on from; empty is a new line", compact=True, id="prompt")
+        self._field = LinesInput(placeholder="text to go on from; empty is a new line", compact=True, id="prompt")
         self._watched: Watched | None = None
         self._history: History | None = None
         self._drawn: tuple[object, ...] = ()
@@ -318,15 +321,23 @@ class SamplesView(View):
         """Into the model of the evaluation under the cursor; into the first one, where its text has the focus."""
         if not self._has_places():
             return
-        place = self._places.first if self.untrained.has_focus else self._places[self._at]
+        number, place = (0, self._places.first) if self.untrained.has_focus else (1, self._places[self._at])
         source = self._source_of(place)
         if source is None:
             self._say_why_not(place)
             return
         passage = LensText(PASSAGE, self._places.passage)
-        sample = place.sample
-        texts = [LensText(f"the sample of step {place.step:,}", sample.prompt + sample.text)] if sample else []
-        texts = [passage, *texts] if self._colouring != "none" else [*texts, passage]
+        texts = []
+        if (sample := place.sample) is not None:
+            texts = [LensText(f"the sample of step {place.step:,}", sample.prompt + sample.text, step=place.step)]
+        if self.asking.question is not None:
+            said = self.asking.answer(number, place)
+            if said is None or not said.tokens:
+                self._say(NO_ANSWER)
+                return
+            texts = [*of_tokens(f"the answer of step {place.step:,}", said.tokens, None, said.step), *texts, passage]
+        else:
+            texts = [passage, *texts] if self._colouring != "none" else [*texts, passage]
         self.post_message(wishes.LookInside(source, texts))
 
     def _source_of(self, place: Place) -> Source | None:

@@ -27,6 +27,7 @@ class AskLine(Horizontal):
     """`ask` opens it, `Typed` and `Answered` say what is in it; `put_away` closes it and gives the focus back.
 
     lines: whether a text of several lines may be pasted, a sign standing for each line end
+    stays: whether it is open after enter, until who asked puts it away
     """
 
     DEFAULT_CSS = """
@@ -51,8 +52,9 @@ class AskLine(Horizontal):
     class Answered(Typed):
         """Enter was pressed."""
 
-    def __init__(self, *, lines: bool = False, id: str | None = None) -> None:
+    def __init__(self, *, lines: bool = False, stays: bool = False, id: str | None = None) -> None:
         super().__init__(id=id)
+        self._stays = stays
         self._asked = ""
         self._back: Widget | None = None
         self._label = Static(markup=False)
@@ -93,5 +95,6 @@ class AskLine(Horizontal):
     def _submitted(self, event: Input.Submitted) -> None:
         event.stop()
         asked, text = self._asked, event.value
-        self.put_away()
+        if not self._stays:
+            self.put_away()
         self.post_message(self.Answered(asked, text))

@@ -19,6 +19,7 @@ from gpt_tui.tui.widgets.ask_line import LinesInput
 from gpt_tui.tui.widgets.line import Line
 
 EMPTY = "none: a new line"
+NAME, OLDEST = "prompt", "oldest"
 
 
 class PromptInput(LinesInput):
@@ -71,20 +72,23 @@ class PromptLine(Horizontal):
         self.prompt = ""
         self.history = history
         self._back = 0  # how many prompts back the field has gone
-        self._draft = ""  # what stood in it before
+        self._edited: dict[int, str] = {}  # what was typed into it, so many prompts back
         self._called = Line(id="prompt-name")
         self._shown = Line(id="prompt-shown")
-        self._field = PromptInput(compact=True)
+        self._field = PromptInput(placeholder="empty: it starts from a new line", compact=True)
         self._field.can_focus = False
 
     def compose(self) -> ComposeResult:
-        self._called.show(Content.styled("prompt", "$text-muted"))
         yield self._called
         yield self._shown
         yield self._field
 
     def on_mount(self) -> None:
+        self._call(NAME)
         self.show(self.prompt)
+
+    def _call(self, name: str) -> None:
+        self._called.show(Content.styled(name, "$text-muted" if name == NAME else "$text-warning"))
 
     def show(self, prompt: str) -> None:
         self.prompt = prompt
@@ -104,7 +108,7 @@ class PromptLine(Horizontal):
         """Make it a field; enter or esc ends that."""
         if not self.editing:
             self.add_class("-editing")
-            self._back = 0
+            self._back, self._edited = 0, {}
             self._fill(self.prompt)
         self._field.can_focus = True
         self._field.focus()
@@ -114,20 +118,31 @@ class PromptLine(Horizontal):
         self._field.cursor_position = len(self._field.value)
 
     def on_prompt_input_recalled(self, message: PromptInput.Recalled) -> None:
+        """What was typed into one that was recalled stays there until the field is closed, as in a shell."""
         message.stop()
         typed = self._field.value.replace(LINE_END, "\n")
-        if self._back == 0:
-            self._draft = typed
+        if typed != self._recalled(self._back):
+            self._edited[self._back] = typed
         back = self._back - message.by
-        while 0 < back <= len(self.history) and self.history[-back] == typed:
+        while 0 < back <= len(self.history) and self._recalled(back) == typed:
             back -= message.by  # the one that stands there already is no earlier one
         if 0 <= back <= len(self.history):
             self._back = back
-            self._fill(self.history[-back] if back else self._draft)
+            self._fill(self._recalled(back))
+        self._call(OLDEST if back > len(self.history) else NAME)
+
+    def _recalled(self, back: int) -> str:
+        """What stands so many prompts back: 0 is what the field began with."""
+        return self._edited.get(back, self.history[-back] if back else self.prompt)
 
     def close(self) -> None:
         self.remove_class("-editing")
+        self._call(NAME)
         self._field.can_focus = False
+
+    def on_input_changed(self, event: Input.Changed) -> None:
+        event.stop()
+        self._call(NAME)
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         event.stop()

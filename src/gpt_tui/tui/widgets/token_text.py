@@ -168,10 +168,19 @@ class TokenText(ScrollView, Titled, can_focus=True, inherit_bindings=False):
             return
         if not more:
             self._flow = Flow(self._flow.width)
-            self.at = None
+            if not self._ends_as(tokens):
+                self.at = None
         self._tokens = tokens
         self._flow.add(tokens[self._flow.tokens :])
         self._lay_out()
+
+    def _ends_as(self, tokens: Sequence[Spoken]) -> bool:
+        """Whether they are the same, but that the bytes at the end are no longer, or again, those of a character."""
+        shown = len(self._tokens)
+        if not 1 < shown <= len(tokens) or tokens[shown - 2] is not self._tokens[-2]:
+            return False
+        last = tokens[shown - 1]
+        return last.id == self._tokens[-1].id and not last.chosen
 
     def mark(self, branches: frozenset[int]) -> None:
         """The tokens where one branched from this text."""
@@ -265,9 +274,9 @@ class TokenText(ScrollView, Titled, can_focus=True, inherit_bindings=False):
             return
         line = self._flow.line_of(self._flow.glyph_of(self.cursor))
         if self.at is None:
-            self.scroll_to(y=self.max_scroll_y, animate=False, immediate=True)
+            self.scroll_to(y=self.max_scroll_y, animate=False, force=True, immediate=True)
         else:
-            self.scroll_to_region(Region(0, line, 1, 1), animate=False, immediate=True)
+            self.scroll_to_region(Region(0, line, 1, 1), animate=False, force=True, immediate=True)
 
     def render_line(self, y: int) -> Strip:
         width = self.size.width

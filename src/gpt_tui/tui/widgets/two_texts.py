@@ -110,10 +110,10 @@ class TwoTexts(Container):
 
     def show_answers(self, places: Places, at: int, asking: Asking, surprise: bool) -> None:
         """surprise: whether in the colours of their bits."""
-        for (pane, place), voice in zip(self._each(places, at), asking.voices, strict=True):
-            said = voice.utterance
+        for number, (pane, place) in enumerate(self._each(places, at)):
+            said = asking.answer(number, place)
             pane.title(*_headings(places, place, *_pace(said), _loss(place)))
-            if said.state in ("silent", "stopped") or said.step != place.step:
+            if said is None:
                 pane.show_words(asking.why_silent(place))
             elif said.state == "failed":
                 pane.show_words(said.error, "$text-error")
@@ -158,7 +158,9 @@ def _bits_of_token(logprob: float | None) -> float:
     return math.nan if logprob is None else -logprob / math.log(2)
 
 
-def _pace(said: Utterance) -> list[str]:
+def _pace(said: Utterance | None) -> list[str]:
+    if said is None:
+        return []
     if said.state == "speaking" and said.tokens_per_second is not None:
         return [f"{figures.count(said.tokens_per_second)} tok/s"]
     return ["failed"] if said.state == "failed" else []
