@@ -1,7 +1,8 @@
 """The whole program with everything held still: recorded runs, a clock that stands, stand-ins for what computes.
 
 Stand-ins, because the real ones need torch and a clock: `StandIn` for the session at work, `RecordedSpeech` for a
-model that speaks, and checkpoints of zeros, whose names, sizes and reasons alone are seen.
+model that speaks, `RecordedInsight` for one that is looked into, and checkpoints of zeros, whose names, sizes and
+reasons alone are seen.
 """
 
 from __future__ import annotations
@@ -12,8 +13,9 @@ from collections.abc import Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pytest
 from recording import recorded, screen_text
 from runs_app import put
@@ -21,6 +23,7 @@ from textual.pilot import Pilot
 
 from gpt_tui.core.config import Layer, RunConfig, SamplingConfig, resolve
 from gpt_tui.core.events import AnyEvent, Edit, Failed, Paused, Started
+from gpt_tui.core.insight import Answer, Question, Seen
 from gpt_tui.core.runs import History, Run, Shelf, ShelfNotes, checkpoints
 from gpt_tui.core.session import Plan, Snapshot
 from gpt_tui.core.speech import Alternative, Source, Spoken, Utterance
@@ -34,6 +37,9 @@ from gpt_tui.tui.views import runs as runs_view
 from gpt_tui.tui.watched import Own
 from gpt_tui.tui.widgets import beside
 from patience import patiently
+
+if TYPE_CHECKING:
+    from gpt_tui.core.lens import TextSurprise
 
 RUN = "20261120-142501-quick"
 PASSAGE = (
@@ -164,6 +170,9 @@ class RecordedSpeech:
             samples=(tokens,) * samples, tokens_per_second=412.0, first_token_seconds=0.018,
         )  # fmt: skip
 
+    def model_of(self, said: Utterance) -> None:
+        return None
+
     def stop(self) -> None: ...
 
     def close(self) -> None: ...
@@ -198,6 +207,43 @@ def _alternative(character: str, before: float, after: float) -> Alternative:
 
 def _shown(character: str) -> str:
     return "\\n" if character == "\n" else character
+
+
+class RecordedInsight:
+    """In the place of `Insight`: knows at once of a model of one layer with four heads what is made up here."""
+
+    def __init__(self, held: object = None) -> None:
+        self.answer = Answer()
+
+    def ask(self, question: Question) -> None:
+        text = question.text
+        steps = [600 if source.step is None else source.step for source in question.sources]
+        read = tuple(_costing(text, 2.0 if step else 6.0) for step in steps)
+        learned = tuple(b - a for a, b in zip(read[0].bits, read[1].bits, strict=True)) if len(read) > 1 else ()
+        names = tuple((source.path.name, step) for source, step in zip(question.sources, steps, strict=True))
+        seen = _looking(len(text)) if question.at is not None else None
+        self.answer = Answer(question, "finished", names=names, read=read, learned=learned, seen=seen)
+
+    def stop(self) -> None: ...
+
+    def close(self) -> None: ...
+
+
+def _costing(text: str, most: float) -> TextSurprise:
+    from gpt_tui.core.lens import Letter, TextSurprise
+
+    cheap = [0.25 if character in " \n" else 1.0 for character in text]
+    bits = [math.nan, *(most * share * (1 + at * 7 % 10) / 8 for at, share in enumerate(cheap[1:], 1))]
+    ranks = [0, *(1 + int(cost) ** 2 for cost in bits[1:])]
+    return TextSurprise(tuple(Letter(c, at, at + 1) for at, c in enumerate(text)), tuple(bits), tuple(ranks))
+
+
+def _looking(count: int) -> Seen:
+    """Head h looks at what stands h places back, and at every eighth."""
+    back = np.arange(count)[:, None] - np.arange(count)[None]
+    heads = [np.where(back == h, 60.0, 1.0) + np.where(np.arange(count) % 8 == 0, 8.0, 0.0) for h in range(4)]
+    shares = np.stack([np.where(back >= 0, head, 0.0) for head in heads])
+    return Seen((shares / shares.sum(-1, keepdims=True))[None].astype(np.float32))
 
 
 # The program -------------------------------------------------------------------------------------------------------

@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import io
 import math
+import shutil
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -21,6 +23,7 @@ from rich.cells import cell_len
 from rich.console import Console
 from textual.app import App
 from textual.color import Color
+from textual.events import Paste
 from textual.pilot import Pilot
 from textual.screen import Screen
 from textual.widgets import Input, OptionList
@@ -33,14 +36,16 @@ from gpt_tui.core.runs import Run
 from gpt_tui.core.sampling import Speaker
 from gpt_tui.core.session import Pause, Plan, Session, SingleStep, Stop
 from gpt_tui.core.speech import Source, Spoken
+from gpt_tui.core.speech.models import Models
 from gpt_tui.tui.app import Playground
 from gpt_tui.tui.keymap import Keymap
 from gpt_tui.tui.lens_texts import LONGEST, OWN, PASSAGE, LensText, of_tokens, texts_of_run
-from gpt_tui.tui.overlays import Help
+from gpt_tui.tui.overlays import Help, Palette
 from gpt_tui.tui.request import PlaygroundRequest
 from gpt_tui.tui.theme import THEMES, AsciiFilter, NoColourFilter
 from gpt_tui.tui.views.checkpoint_screen import CheckpointScreen
-from gpt_tui.tui.views.lens_screen import LensScreen
+from gpt_tui.tui.views.lens_screen import PURPOSE, LensScreen
+from gpt_tui.tui.widgets import lens_facts as facts
 from gpt_tui.tui.widgets.footer import Footer
 from gpt_tui.tui.widgets.heat_map import ASCII_SHADES, SHADES, Ink, Square, all_heads, full
 from gpt_tui.tui.widgets.lens_facts import chance, looked_at, ordinal
@@ -219,6 +224,45 @@ async def test_every_lens_is_seen_at_every_size(shelf: Path, size: tuple[int, in
         assert app.lens.lens == "surprise"
 
 
+@pytest.mark.parametrize("typing", [False, True])
+async def test_a_terminal_that_was_too_small_has_the_lens_back_as_it_was(shelf: Path, typing: bool) -> None:
+    async with opened(shelf, size=(80, 24)) as (app, pilot):
+        await pressed(app, pilot, "a", "G", "m")
+        if typing:
+            await pilot.press("p", *"ANNA")
+        focused, before = app.focused, await read(app, pilot)
+        await pilot.resize_terminal(40, 10)
+        await pilot.pause()
+        await pilot.press("a")
+        await pilot.resize_terminal(80, 24)
+        await pilot.pause()
+        assert await read(app, pilot) == before
+        assert app.focused is focused
+
+
+@pytest.mark.parametrize("width", [60, 80])
+async def test_however_long_the_names_are_it_is_told_which_model_is_looked_into(shelf: Path, width: int) -> None:
+    long = shelf.parent / "named" / "20261120-142501-lecture-layernorm-with-a-name-that-goes-on"
+    if not long.exists():
+        shutil.copytree(shelf / "char", long)
+    text = LensText("verse", READ, step=1_000_000)
+    async with opened(long.parent, long.name, text, size=(width, 24)) as (app, pilot):
+        assert "step 40 reads what step 1,000,000 wrote" in screen_text(app)
+        app.lens._compare(Source(shelf / "char", 20))
+        screen = await read(app, pilot)
+        assert "step 40 beside char · step 20" in screen
+
+
+async def test_a_key_that_comes_while_it_is_being_read_is_obeyed(shelf: Path) -> None:
+    app = LensApp(LensScreen(Source(shelf / "char"), [LensText("verse", READ)], runs_dir=shelf, insight=Insight))
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.press("a", "a", "right")
+        screen = await read(app, pilot)
+        assert app.lens.lens == "looks"
+        assert f"{facts.quoted(READ[1])} looks at" in screen
+        assert app.lens._weights is not None
+
+
 # Surprise --------------------------------------------------------------------------------------------------------
 
 
@@ -263,7 +307,7 @@ async def test_the_untrained_model_is_what_is_compared_with_until_another_is_cho
         screen = await pressed(app, pilot, "right", "right")
         assert "beside the untrained model" in screen
         assert f"the untrained model: {first.bits[2]:.2f} bits" in screen
-        for word in ("by kind of character", "spaces", "capitals", "learned most", "lost"):
+        for word in ("by kind of character", "spaces", "names", "learned most", "lost"):
             assert word in screen
         assert f"{first.mean:.2f}" in app.line("tabs")
         learned = [a - b for a, b in zip(first.bits, now.bits, strict=True)]
@@ -290,10 +334,76 @@ async def test_a_model_that_cannot_read_the_text_is_let_go_of_again(shelf: Path)
     async with opened(shelf, "byte", LensText("verse", "BEN: 7 €")) as (app, pilot):
         app.lens._compare(Source(shelf / "char", 40))
         await read(app, pilot)
-        assert "the character €" in app.line("readout")
-        await pressed(app, pilot, "d", "right")
+        assert "They cannot be compared: char: the character € (U+20AC, euro sign) at position 7" in app.told
+        assert not app.lens.inquiry.comparing
+        await pressed(app, pilot, "right")
         assert "p 0." in app.line("readout")
         assert "most surprising" in screen_text(app)
+        assert "looks at" in await pressed(app, pilot, "a", "a")
+        assert app.lens._weights is not None
+
+
+async def test_a_comparison_outlives_a_text_that_the_model_itself_cannot_read(shelf: Path) -> None:
+    async with opened(shelf) as (app, pilot):
+        app.lens._compare(Source(shelf / "char", 0))
+        await read(app, pilot)
+        assert app.lens.inquiry.learned
+        await pressed(app, pilot, "p", *"Why", "enter")
+        readout = app.line("readout")
+        assert readout.startswith("✕ char: the character W (U+0057, latin capital letter w) at position 0 is not among")
+        assert "Nor is" not in readout, "the first sentence is what there is room for"
+        assert "learned most" not in screen_text(app)
+        assert "cannot be compared" not in app.told
+        await pressed(app, pilot, "a", "n")
+        assert "the character W" in app.told, "what stands in the way of its heads"
+        await pressed(app, pilot, "x", "a", "a")
+        assert app.lens.inquiry.learned
+
+
+async def test_the_heads_are_looked_at_without_the_other_model_and_what_was_learned_stays(shelf: Path) -> None:
+    async with opened(shelf) as (app, pilot):
+        app.lens._compare(Source(shelf / "char", 0))
+        await read(app, pilot)
+        learned = app.lens.inquiry.learned
+        await pressed(app, pilot, "a", "G")
+        assert len(app.lens.inquiry._insight.answer.question.sources) == 1  # type: ignore[union-attr]
+        assert app.lens._weights is not None
+        await pressed(app, pilot, "a", "a")
+        assert app.lens.inquiry.learned is learned
+        assert "beside the untrained model" in app.line("title")
+
+
+async def test_a_model_beside_itself_and_beside_one_that_is_no_earlier_one_is_told_in_other_words(shelf: Path) -> None:
+    async with opened(shelf, step=20) as (app, pilot):
+        app.lens._compare(Source(shelf / "char", 20))
+        screen = await read(app, pilot)
+        assert "This is the model itself: nothing differs." in screen
+        assert "learned" not in screen
+        for other, name in (
+            (Source(shelf / "char", 40), "step 40"),
+            (Source(shelf / "byte", 0), "the untrained model"),
+        ):
+            app.lens._compare(other)
+            await read(app, pilot)
+            screen = await pressed(app, pilot, "right")
+            assert "less surprised, and more" in screen
+            assert "less surprised · bits that a character costs less than under" in app.line("legend")
+            assert name in app.line("legend")
+            assert " by " in app.line("readout")
+            assert not [word for word in ("learned", "lost", "before") if word in screen.split("? help")[0]]
+
+
+async def test_where_little_changed_it_is_said(shelf: Path) -> None:
+    async with opened(shelf, "char", LensText("one", "B")) as (app, pilot):
+        assert "Of one character nothing was expected." in screen_text(app)
+        assert "nan" not in screen_text(app)
+        app.lens._compare(Source(shelf / "char", 0))
+        screen = await read(app, pilot)
+        assert "No character changed by half a bit or more." in screen
+        assert "nan" not in screen
+        await pilot.press("y")
+        await pilot.pause()
+        assert "nan" not in app.wishes[0].text
 
 
 async def test_a_difference_that_is_no_longer_wanted_does_not_come(shelf: Path) -> None:
@@ -405,6 +515,34 @@ async def test_the_full_map_has_a_row_of_what_the_cursor_s_character_looks_at(sh
         assert lines[-1].replace(" ", "") == names, "those after it in its window can be seen too"
 
 
+async def test_tab_reaches_what_is_told_of_each_head_and_says_where_there_is_no_list(shelf: Path) -> None:
+    async with opened(shelf, "char", LensText("verse", READ, at=14), size=(80, 24)) as (app, pilot):
+        await pressed(app, pilot, "a", "tab")
+        assert "There is no list to go to here; n and m choose layer and head." in app.told
+        assert app.lens.text_pane.has_focus
+        screen = await pressed(app, pilot, "a")
+        assert "tab scrolls" in screen
+        assert "▸ 2" not in screen
+        await pressed(app, pilot, "m", "m", "tab")
+        assert app.lens.words.has_focus
+        screen = await pressed(app, pilot, "G")
+        assert "▸ 2" in screen, "the last head's line"
+        assert app.lens.text_pane.at == 14, "the text's cursor stays"
+        await pressed(app, pilot, "tab", "right")
+        assert app.lens.text_pane.at == 15
+
+
+@pytest.mark.parametrize("colours", [True, False])
+async def test_what_is_not_coloured_is_not_called_so(
+    shelf: Path, colours: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not colours:
+        monkeypatch.setenv("NO_COLOR", "1")
+    async with opened(shelf) as (app, pilot):
+        await pressed(app, pilot, "a", "a")
+        assert f"looks at what is {'coloured' if colours else 'marked'}" in app.line("readout")
+
+
 async def test_moving_into_another_window_asks_for_its_attention(shelf: Path) -> None:
     async with opened(shelf) as (app, pilot):
         await pressed(app, pilot, "a", "g")
@@ -438,7 +576,7 @@ async def test_a_model_without_attention_says_so_under_both_lenses(shelf: Path) 
     async with opened(shelf, "bigram") as (app, pilot):
         assert "bits a character" in app.line("title")
         for _ in range(2):
-            assert "no attention" in await pressed(app, pilot, "a")
+            assert (await pressed(app, pilot, "a")).count("no attention") == 1
             await pressed(app, pilot, "n", "m", "right")
 
 
@@ -484,6 +622,37 @@ async def test_a_text_of_one_s_own_is_read_and_a_character_that_is_unknown_is_na
         assert app.screen is app.lens
         await pressed(app, pilot, "x")
         assert app.lens.inquiry.read[0].text != "Why"
+
+
+async def test_the_field_has_its_own_keys_takes_all_lines_that_are_pasted_and_an_empty_one_says_so(shelf: Path) -> None:
+    async with opened(shelf, size=(80, 24)) as (app, pilot):
+        assert "next lens" in app.footer
+        await pilot.press("p")
+        await pilot.pause()
+        assert app.footer.strip() == "enter reads it   esc leaves it"
+        assert PURPOSE in screen_text(app), "all of the hint"
+        app.focused.post_message(Paste("BEN\r\nANNA"))  # type: ignore[union-attr]
+        await pilot.pause()
+        assert "BEN⏎ANNA" in screen_text(app)
+        await pressed(app, pilot, "enter")
+        assert app.lens.inquiry.read[0].text == "BEN\nANNA"
+        assert "next lens" in app.footer
+        await pilot.press("p", "escape")
+        await pilot.pause()
+        assert "next lens" in app.footer
+        await pressed(app, pilot, "p", "enter")
+        assert "Nothing was typed" in app.told
+        assert app.lens.inquiry.read[0].text == "BEN\nANNA"
+
+
+async def test_without_a_text_nothing_is_counted_or_copied(shelf: Path) -> None:
+    app = LensApp(LensScreen(Source(shelf / "nowhere"), [], runs_dir=shelf, insight=Insight))
+    async with app.run_test(size=(80, 24)) as pilot:
+        for _ in range(3):
+            screen = await pressed(app, pilot, "y", "a")
+            assert "of 0" not in screen
+        await until(app, pilot, lambda: len(app.wishes) == 3)
+        assert [wish.text for wish in app.wishes] == ["", "", ""]
 
 
 async def test_the_editor_gets_the_text_and_gives_another(shelf: Path) -> None:
@@ -562,6 +731,63 @@ async def test_a_run_that_is_gone_is_told_of(shelf: Path) -> None:
     async with opened(shelf, "nowhere") as (app, _):
         assert "✕" in app.line("readout")
         assert "BEN:" in screen_text(app)
+
+
+async def test_what_another_step_wrote_is_said_to_be_read_by_this_one(tmp_path: Path) -> None:
+    session = planned(tmp_path, "live", max_iters=100_000, checkpoint_interval="off")
+    session.start()
+    try:
+        for _ in patiently():
+            if session.snapshot.step > 3 and session.snapshot.state == "TRAINING":
+                break
+            await asyncio.sleep(0.01)
+        session.submit(Pause())
+        for _ in patiently():
+            if session.snapshot.state == "PAUSED":
+                break
+            await asyncio.sleep(0.01)
+        step, source = session.snapshot.step, Source(tmp_path / "runs" / "live", None, session)
+        writer = Models().find(source, lambda activity: None)[0]
+        session.submit(SingleStep())
+        for _ in patiently():
+            if session.snapshot.step > step:
+                break
+            await asyncio.sleep(0.01)
+        text = LensText("what stands in Generate", READ, step=step)
+        lens = LensScreen(source, [text], runs_dir=tmp_path, insight=partial(Insight, {source: writer}))
+        app = LensApp(lens)
+        async with app.run_test(size=(120, 40)) as pilot:
+            await read(app, pilot)
+            assert f"live · live, step {step}   " in app.line("title"), "the model that wrote it was held"
+            await pressed(app, pilot, "space")
+            assert f"live · live, step {step + 1} reads what step {step} wrote" in app.line("title")
+    finally:
+        session.submit(Stop())
+        assert session.join(PATIENCE)
+
+
+async def test_a_run_that_has_ended_is_no_longer_called_live(tmp_path: Path) -> None:
+    session = planned(tmp_path, "live", max_iters=100_000, checkpoint_interval="off")
+    session.start()
+    try:
+        for _ in patiently():
+            if session.snapshot.step > 3:
+                break
+            await asyncio.sleep(0.01)
+        async with opened(tmp_path / "runs", "live", session=session) as (app, pilot):
+            assert "live, step" in app.line("title")
+            step = app.lens.inquiry.step
+            session.submit(Stop())
+            assert session.join(PATIENCE)
+            await until(app, pilot, lambda: "live, step" not in app.line("title"))
+            assert f"step {step}" in app.line("title")
+            assert "read anew" not in app.footer
+            await pressed(app, pilot, "space")
+            assert "The run has ended" in app.told
+            assert app.lens.inquiry.step == step
+    finally:
+        session.submit(Stop())
+        assert session.join(PATIENCE)
 
 
 async def test_escape_leads_back_and_lets_go_of_the_models(shelf: Path) -> None:
@@ -808,6 +1034,43 @@ async def test_generate_looks_into_the_model_that_wrote_the_text_at_its_cursor(s
         await press(pilot, "4")
         await play_until(pilot, lambda: not isinstance(app.screen, LensScreen))
         assert app.stage.name_in_sight == "generate"
+
+
+async def test_a_text_is_looked_into_by_the_model_that_wrote_it_though_its_checkpoint_is_gone(
+    shelf: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(shelf / "char", tmp_path / "char")
+    async with playing(tmp_path, "4") as (app, pilot):
+        await press(pilot, "space")
+        await play_until(pilot, lambda: "tokens" in screen_text(app) and "tok/s" in screen_text(app))
+        view = app.stage.views["generate"]
+        await play_until(pilot, lambda: not view.speaking)  # type: ignore[attr-defined]
+        shutil.rmtree(tmp_path / "char" / "checkpoints")
+        await press(pilot, "a")
+        lens = await lens_of(app, pilot)
+        assert lens.inquiry.names == (("char", 40),)
+        assert lens.texts.current is not None
+        assert lens.texts.current.step == 40
+
+
+async def test_the_palette_has_the_lens_s_actions_and_leads_from_it_and_ctrl_q_leaves(shelf: Path) -> None:
+    async with playing(shelf, "3") as (app, pilot):
+        await press(pilot, "a")
+        lens = await lens_of(app, pilot)
+        await press(pilot, "colon", *"next lens", "enter")
+        await play_until(pilot, lambda: app.screen is lens and lens.lens == "heads")
+        await press(pilot, "colon", *"go on to the next text", "enter")
+        await play_until(pilot, lambda: app.screen is lens and lens.texts.at == 1)
+        await press(pilot, "colon", *"every run on the shelf", "enter")
+        await play_until(pilot, lambda: app.stage.name_in_sight == "runs" and len(app.screen_stack) == 1)
+        await press(pilot, "3", "a", "p")
+        lens = await lens_of(app, pilot)
+        await press(pilot, "p", "colon")
+        assert app.screen is lens, "in the field it is a letter"
+        await press(pilot, "ctrl+p")
+        await play_until(pilot, lambda: isinstance(app.screen, Palette))
+        await press(pilot, "escape", "ctrl+q")
+        await play_until(pilot, lambda: app._exit)
 
 
 async def test_without_a_model_there_is_nothing_to_look_into(tmp_path: Path) -> None:

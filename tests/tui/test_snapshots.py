@@ -15,7 +15,7 @@ import time
 from pathlib import Path
 
 import pytest
-from held_still import RUN, RecordedSpeech, held, hold_still, own, shelf_of
+from held_still import RUN, RecordedInsight, RecordedSpeech, held, hold_still, own, shelf_of
 
 from gpt_tui.tui import stage
 
@@ -155,6 +155,30 @@ async def test_generate(folder: Path, size: tuple[int, int]) -> None:
         await program.press("v")
         await program.until("untrained, step 0")
         compare("generate-two-voices", size, await program.text())
+
+
+@EVERY_SIZE
+async def test_look_inside(folder: Path, size: tuple[int, int], monkeypatch: pytest.MonkeyPatch) -> None:
+    """With a stand-in for the model that is looked into."""
+    monkeypatch.setattr("gpt_tui.core.insight.Insight", RecordedInsight)
+    async with held(folder, size, open=RUN) as program:
+        await program.until("■ FINISHED")
+        await program.press("3")
+        await program.until("evaluation 13 of 13")
+        await program.press("c", "a")
+        await program.until("most surprising")
+        await program.press("end", *["left"] * 20)
+        compare("lens-surprise", size, await program.text())
+        await program.press("d")
+        await program.until("by kind")
+        compare("lens-difference", size, await program.text())
+        await program.press("a")
+        await program.until("the 4 heads")
+        await program.press("m", "m")
+        compare("lens-heads", size, await program.text())
+        await program.press("a")
+        await program.until("all")
+        compare("lens-looks", size, await program.text())
 
 
 @EVERY_SIZE

@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
@@ -36,7 +37,7 @@ from gpt_tui.tui.editor import edit_in, editor
 from gpt_tui.tui.key_names import show_key
 from gpt_tui.tui.keys import ACTIONS, Action
 from gpt_tui.tui.naming import preset_name
-from gpt_tui.tui.overlays import Command, Help, Jump, Palette
+from gpt_tui.tui.overlays import Command, Commanding, Help, Jump, Palette
 from gpt_tui.tui.pace import Pace
 from gpt_tui.tui.plain import one_line
 from gpt_tui.tui.request import PlaygroundRequest
@@ -345,8 +346,10 @@ class Playground(TypedKeys):
         from gpt_tui.tui.views.lens_screen import LensScreen
 
         runs_dir, ascii = self.request.runs_dir, self.request.ascii
+        held = {wish.source: wish.held} if wish.held is not None else {}
+        insight = partial(Insight, held)
         self.push_screen(
-            LensScreen(wish.source, wish.texts, runs_dir=runs_dir, insight=Insight, session=self.session, ascii=ascii)
+            LensScreen(wish.source, wish.texts, runs_dir=runs_dir, insight=insight, session=self.session, ascii=ascii)
         )
 
     def on_scrubbed(self, wish: wishes.Scrubbed) -> None:
@@ -511,11 +514,18 @@ class Playground(TypedKeys):
     # The palette ----------------------------------------------------------------------------------------------------
 
     def action_palette(self) -> None:
-        self.push_screen(Palette(self._commands(), self._offers, self._keys_of("palette")), self._obey)
+        """Over a lens its own actions come first; any other leaves it, and is done at the view below."""
+        over = self.screen
+        own: list[Command] = over.commands() if isinstance(over, Commanding) else []
 
-    def _obey(self, command: Command | None) -> None:
-        if command is not None:
+        def obey(command: Command | None) -> None:
+            if command is None:
+                return
+            if isinstance(over, Commanding) and command not in own:
+                over.dismiss()
             command.do()
+
+        self.push_screen(Palette([*own, *self._commands()], self._offers, self._keys_of("palette")), obey)
 
     def _commands(self) -> list[Command]:
         actions = self.doable.in_view(self._focused_below)

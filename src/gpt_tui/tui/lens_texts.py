@@ -19,12 +19,16 @@ PASSAGE = "the validation passage"
 
 @dataclass(frozen=True)
 class LensText:
-    """tokens: of the text, where they are known; () encodes it. at: the character that the cursor stands on."""
+    """tokens: of the text, where they are known; () encodes it. at: the character that the cursor stands on.
+
+    step: of the model of the run that wrote it; None for what no model wrote
+    """
 
     name: str
     text: str
     tokens: tuple[int, ...] = ()
     at: int = 0
+    step: int | None = None
 
     @property
     def fitting(self) -> LensText:
@@ -69,12 +73,15 @@ class LensTexts:
         return first
 
 
-def of_tokens(name: str, tokens: Sequence[Spoken], cursor: int | None) -> list[LensText]:
-    """What a model was given and what it wrote, with the cursor on a token; nothing where there is none."""
+def of_tokens(name: str, tokens: Sequence[Spoken], cursor: int | None, step: int | None = None) -> list[LensText]:
+    """What a model was given and what it wrote, with the cursor on a token; nothing where there is none.
+
+    step: of that model
+    """
     if not tokens:
         return []
     before = len("".join(token.text for token in tokens[: cursor or 0]))
-    return [LensText(name, "".join(token.text for token in tokens), tuple(token.id for token in tokens), before)]
+    return [LensText(name, "".join(token.text for token in tokens), tuple(token.id for token in tokens), before, step)]
 
 
 def texts_of_run(path: Path) -> list[LensText]:
@@ -88,5 +95,5 @@ def texts_of_run(path: Path) -> list[LensText]:
     if history.started is None:
         raise GptTuiError(f"{path}: the run has not begun")
     found = [LensText(PASSAGE, history.started.passage)]
-    found += [LensText(f"the sample of step {s.step:,}", s.prompt + s.text) for s in history.samples[-1:]]
+    found += [LensText(f"the sample of step {s.step:,}", s.prompt + s.text, step=s.step) for s in history.samples[-1:]]
     return [text for text in found if text.text]

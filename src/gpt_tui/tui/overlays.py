@@ -117,6 +117,13 @@ class Command:
         return all(word in text for word in words)
 
 
+class Commanding(ModalScreen[None]):
+    """Lies over a view, and has commands of its own for the palette."""
+
+    def commands(self) -> list[Command]:
+        raise NotImplementedError
+
+
 class Palette(ModalScreen[Command]):
     """Every action, found by typing. offers: entries made of what was typed, such as a field's new value."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import threading
 from typing import Any
 
 import numpy as np
@@ -171,3 +172,18 @@ def test_a_window_that_is_too_long_is_refused_and_leaves_no_hook() -> None:
     with pytest.raises(ValueError, match="block_size = 6"):
         attention(model, some_tokens(7))
     assert not any(block.attention._forward_pre_hooks for block in model.blocks)
+
+
+def test_a_model_that_speaks_in_another_thread_meanwhile_is_not_mixed_in() -> None:
+    model, tokens = made(), some_tokens(6)
+    expected = attention(model, tokens)
+    real = model.forward
+
+    def speaking(ids: torch.Tensor) -> Any:
+        beside = threading.Thread(target=real, args=(ids[:, :3],))
+        beside.start()
+        beside.join()
+        return real(ids)
+
+    model.forward = speaking
+    np.testing.assert_array_equal(attention(model, tokens), expected)

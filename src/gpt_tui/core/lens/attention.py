@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import Any
 
 import numpy as np
@@ -20,7 +21,7 @@ def attention(model: GPT, tokens: npt.NDArray[np.integer], first: int = 0) -> We
     """(n_layer, H, T - first, T): what each of `tokens` (T,), from index `first` on, takes of each of them.
 
     A row sums to 1, and has 0 at what comes after its token. The model computes in evaluation mode, and is left as it
-    was found. One that learns in another thread must not be looked into: give a copy of it.
+    was found. One that learns in another thread must not be looked into: give a copy of it. One that speaks there may.
 
     Raises GptTuiError for a model without attention, ValueError for more tokens than its block_size.
     """
@@ -28,9 +29,11 @@ def attention(model: GPT, tokens: npt.NDArray[np.integer], first: int = 0) -> We
     if not config.attention:
         raise GptTuiError("The model has no attention (its field attention is false): no token looks at another.")
     layers: list[Weights] = []
+    here = threading.get_ident()
 
     def look(module: Any, inputs: tuple[Any, ...]) -> None:
-        layers.append(module.weights(inputs[0])[0, :, first:].float().cpu().numpy())
+        if threading.get_ident() == here:
+            layers.append(module.weights(inputs[0])[0, :, first:].float().cpu().numpy())
 
     parts = [block.attention for block in model.blocks if isinstance(block, Block) and block.attention is not None]
     hooks = [part.register_forward_pre_hook(look) for part in parts]

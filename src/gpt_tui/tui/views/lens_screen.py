@@ -21,27 +21,28 @@ from textual.binding import BindingType
 from textual.containers import Container
 from textual.content import Content
 from textual.message import Message
-from textual.screen import ModalScreen
 from textual.theme import Theme
+from textual.widget import Widget
 from textual.widgets import Input
 
 from gpt_tui.core.errors import GptTuiError
-from gpt_tui.tui import keys, panes
+from gpt_tui.tui import commands, keys, panes
 from gpt_tui.tui.about import about
 from gpt_tui.tui.inquiry import Inquiry
 from gpt_tui.tui.key_names import show_key
 from gpt_tui.tui.keymap import Keymap
 from gpt_tui.tui.lens_texts import LensText, LensTexts, texts_of_run
-from gpt_tui.tui.overlays import Help
+from gpt_tui.tui.overlays import Command, Commanding, Help
 from gpt_tui.tui.plain import LINE_END, one_line, visible
+from gpt_tui.tui.screen import too_small
 from gpt_tui.tui.shelf_checkpoints import Choice, beginning
 from gpt_tui.tui.views.checkpoint_screen import CheckpointScreen
 from gpt_tui.tui.widgets import heat_map, passage_facts
 from gpt_tui.tui.widgets import lens_facts as facts
 from gpt_tui.tui.widgets.ask_line import AskLine
-from gpt_tui.tui.widgets.footer import Footer, Item
+from gpt_tui.tui.widgets.footer import KEPT, Footer, Item
 from gpt_tui.tui.widgets.heat_map import HeatPane, Ink, Square
-from gpt_tui.tui.widgets.lens_facts import PlaceRows
+from gpt_tui.tui.widgets.lens_facts import COMPARED, LEARNED, PlaceRows, Wording
 from gpt_tui.tui.widgets.lens_text import LensTextPane, Tinting
 from gpt_tui.tui.widgets.line import Line, clickable
 from gpt_tui.tui.widgets.pane import Pane
@@ -61,12 +62,22 @@ if TYPE_CHECKING:
 Lens = Literal["surprise", "heads", "looks"]
 LENSES: dict[Lens, str] = {"surprise": "surprise", "heads": "heads", "looks": "looks at"}
 FLAT = 20  # lines below which the text has as few as can be
+LOOK_EVERY = 0.5  # seconds between two looks at whether the run is still at work
+TITLED = 28  # cells of the full map below which its title is cut
+FRAME = 4  # cells of a map's border and padding
+BRIEF = 24  # cells of a run's name where there is little room
+NAMELESS = 8  # cells of a name that would tell nothing
 NO_BEGINNING = "This run has kept no checkpoint to compare with; c chooses one of another run."
 NO_TEXT = "There is no text here; p takes one."
-PURPOSE = "your own text: the model reads it, and tells what it did not expect"
+PURPOSE = f"a text of yours, for the model to read; {LINE_END} stands for a line end"
+NOTHING_TYPED = "Nothing was typed; the text is the one before."
+ENDED = "The run has ended: its model stays as it is."
+SAVED = "This checkpoint stays as it is; c compares it with another."
+SAME = "This is the model itself: nothing differs."
+ALIKE = "No character changed by half a bit or more."
 
 
-class LensScreen(ModalScreen[None]):
+class LensScreen(Commanding):
     """source: whose model is looked into. texts: those of who opened it, the first of them is shown; the run's own
     follow. session: the one at work, whose model as it is now can be compared with.
 
@@ -122,6 +133,9 @@ class LensScreen(ModalScreen[None]):
         self.inquiry = Inquiry(source, insight=insight, later=self.set_timer, found=self._take)
         self._runs_dir, self._session, self._ascii = runs_dir, session, ascii
         self._made_tints: Tints | None = None
+        self._map_width = 0  # that was given to the full map; 0 is what it takes
+        self._was_live = self.inquiry.live
+        self._had_focus: Widget | None = None  # before the notice of a small terminal took everything away
 
     def compose(self) -> ComposeResult:
         yield Line(id="lens-title")
@@ -135,22 +149,42 @@ class LensScreen(ModalScreen[None]):
                 yield self.words
         yield Line(id="lens-readout")
         yield Line(id="lens-legend")
-        yield self.ask_line
+        yield Container(self.ask_line, id="lens-asking")  # which a small terminal hides with all else
         yield Footer(id="lens-footer")
 
     def on_mount(self) -> None:
-        self.words.can_focus = False
         self.app.theme_changed_signal.subscribe(self, self._take_theme)
         self.text_pane.focus()
         threading.Thread(target=self._read_run, name="lens-texts", daemon=True).start()
+        self.set_interval(LOOK_EVERY, self._look_at_run)
         self._take_text()
 
     def on_unmount(self) -> None:
         self.inquiry.close()
 
     def on_resize(self, event: events.Resize) -> None:
+        cramped = too_small(event.size)
+        if cramped and not self.has_class("-cramped"):
+            self._had_focus = self.focused
+        self.set_class(cramped, "-cramped")  # at once: what is drawn next is drawn for the room that there is
         self.set_class(event.size.height < FLAT, "-flat")
-        self.call_after_refresh(self._draw)
+        if not cramped:
+            self.call_after_refresh(self._come_back)
+
+    def _come_back(self) -> None:
+        kept, self._had_focus = self._had_focus, None
+        if kept is not None and kept.is_attached and self.focused is None:
+            self.set_focus(kept, from_app_focus=True)  # as it was left: a field does not select its text for this
+        self._draw()
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Where only the notice of a small terminal is seen, nothing is done unseen; leaving works."""
+        return action == "leave" or not self.has_class("-cramped")
+
+    def _look_at_run(self) -> None:
+        if self.inquiry.live != self._was_live:
+            self._was_live = self.inquiry.live
+            self._draw()
 
     def _take_theme(self, _: Theme) -> None:
         self._made_tints = None
@@ -200,12 +234,16 @@ class LensScreen(ModalScreen[None]):
             self.notify("There is no other text here; p takes one.", markup=False)
 
     def action_ask_text(self) -> None:
-        self.ask_line.ask("text", "", f"{PURPOSE}; {LINE_END} is a line end", back=self.text_pane)
+        self.ask_line.ask("text", "", PURPOSE, back=self.text_pane)
+        self._draw_footer()
 
     def on_ask_line_answered(self, message: AskLine.Answered) -> None:
         message.stop()
         if message.text:
             self._take_own(message.text.replace(LINE_END, "\n"))
+        else:
+            self.notify(NOTHING_TYPED, markup=False)
+            self._draw_footer()
 
     def action_edit_text(self) -> None:
         # Editors end a file with a line end: the one that is added here is the one that is taken away.
@@ -224,14 +262,17 @@ class LensScreen(ModalScreen[None]):
             return
         if answer is not None and answer.notices:
             self.notify("\n".join(map(visible, answer.notices)), severity="warning", markup=False)
+        if answer is not None and self.inquiry.dropped:
+            why = f"They cannot be compared: {visible(self.inquiry.dropped)}"
+            self.notify(why, severity="warning", markup=False)
         if answer is not None and answer.state == "finished":
             self.text_pane.show(self.characters)
         self._draw()
 
     def action_read_anew(self) -> None:
         """Of a run at work: with the model as it is by now."""
-        if self.inquiry.source.session is None:
-            self.notify("This checkpoint stays as it is; c compares it with another.", markup=False)
+        if not self.inquiry.live:
+            self.notify(SAVED if self.inquiry.source.session is None else ENDED, markup=False)
             return
         self.inquiry.renew()
         self._ask()
@@ -251,7 +292,12 @@ class LensScreen(ModalScreen[None]):
         self.call_after_refresh(self._draw)  # by then each pane has its size
 
     def _ask_where_it_is_unknown(self) -> None:
-        if self.lens != "surprise" and self.inquiry.seen(self.text_pane.at) is None:
+        inquiry = self.inquiry
+        if self.lens == "surprise":
+            known = not inquiry.comparing or bool(inquiry.learned)
+        else:
+            known = inquiry.seen(self.text_pane.at) is not None
+        if not known:
             self._ask()
 
     @property
@@ -292,7 +338,8 @@ class LensScreen(ModalScreen[None]):
         if self.lens == "surprise":
             self.notify("The surprise is that of the whole model; a goes on to its heads.", markup=False)
         elif self._weights is None:
-            self.notify(seen.why_not if seen is not None else "The attention is not known yet.", markup=False)
+            why = seen.why_not if seen is not None else self.inquiry.error
+            self.notify(visible(why) or "The attention is not known yet.", markup=False)
         return self.lens != "surprise" and self._weights is not None
 
     # Comparing -------------------------------------------------------------------------------------------------------
@@ -302,7 +349,8 @@ class LensScreen(ModalScreen[None]):
             self.inquiry.compare_no_more()
             self._draw()
         elif self.inquiry.other is not None:
-            self._compare(self.inquiry.other)
+            self.inquiry.compare_again()
+            self.action_lens("surprise")
         else:
             threading.Thread(target=self._find_beginning, name="lens-beginning", daemon=True).start()
 
@@ -318,7 +366,7 @@ class LensScreen(ModalScreen[None]):
         if message.found is None:
             self.notify(one_line(message.why_not), markup=False)
         else:
-            self._compare_with(message.found)
+            self._compare_with(message.found, begun=True)
 
     def action_choose_other(self) -> None:
         def chosen(choice: Choice | None) -> None:
@@ -332,16 +380,14 @@ class LensScreen(ModalScreen[None]):
         who, own = "which model to compare with", self.inquiry.source.path
         self.app.push_screen(CheckpointScreen(who, self._runs_dir, own, now, "compares"), chosen)
 
-    def _compare_with(self, choice: Choice) -> None:
+    def _compare_with(self, choice: Choice, begun: bool = False) -> None:
         from gpt_tui.core.speech import Source
 
-        self._compare(Source(choice.path, choice.step, self._session if choice.step is None else None))
+        self._compare(Source(choice.path, choice.step, self._session if choice.step is None else None), begun)
 
-    def _compare(self, other: Source) -> None:
-        self.inquiry.compare(other)
+    def _compare(self, other: Source, begun: bool = False) -> None:
+        self.inquiry.compare(other, begun)
         self.action_lens("surprise")
-        self._ask()
-        self._draw()
 
     # Moving ----------------------------------------------------------------------------------------------------------
 
@@ -355,7 +401,8 @@ class LensScreen(ModalScreen[None]):
         self.text_pane.move_edge(way)
 
     def on_lens_text_pane_moved(self) -> None:
-        self._ask_where_it_is_unknown()
+        if self.lens != "surprise":
+            self._ask_where_it_is_unknown()
         self._draw()
 
     def on_rows_moved(self, message: PlaceRows.Moved) -> None:
@@ -368,11 +415,24 @@ class LensScreen(ModalScreen[None]):
             self._draw()
 
     def action_other_pane(self) -> None:
-        if self.places.has_focus or not panes.has_place(self.places):
-            self.text_pane.focus()
-        else:
-            self.places.focus()
+        there = self._lists()
+        if not there:
+            other = "n and m choose layer and head" if self.lens == "heads" else "all that is told is in sight"
+            self.notify(f"There is no list to go to here; {other}.", markup=False)
+            return
+        way: list[Widget] = [self.text_pane, *there]
+        at = next((at for at, pane in enumerate(way) if pane.has_focus), 0)
+        pane = way[(at + 1) % len(way)]
+        pane.focus()
+        if pane is self.places:
             self._go_to_place()
+
+    def _lists(self) -> list[Widget]:
+        """What there is to go to beside the text: rows, and words that are not all in sight."""
+        found: list[Widget] = [self.places] if self.places.count and panes.has_place(self.places) else []
+        if panes.has_place(self.words) and self.words.max_scroll_y > 0:
+            found.append(self.words)
+        return found
 
     # Leaving, help, copying ------------------------------------------------------------------------------------------
 
@@ -380,21 +440,35 @@ class LensScreen(ModalScreen[None]):
         """Out of the field, and then back to where it was opened."""
         if self.ask_line.asked:
             self.ask_line.put_away()
+            self._draw_footer()
         else:
             self.dismiss()
 
     def on_key(self, event: events.Key) -> None:
-        """The views' keys lead to them; no other key does nothing without saying so."""
-        if event.key in self.active_bindings or isinstance(self.focused, Input):
+        """The views' keys lead to them, the palette's and ctrl+q do what they do everywhere; no other key does nothing
+        without saying so."""
+        typing = isinstance(self.focused, Input)
+        if event.key in self.active_bindings or (typing and event.is_printable):
             return
         event.stop()
         for action in self._keymap.of("app"):
-            if event.key in action.keys and action.id.startswith("view("):
-                self.dismiss()
+            leads = action.id.startswith("view(") and not typing
+            if event.key in action.keys and (leads or action.id in ("palette", "quit")):
+                if leads:
+                    self.dismiss()
                 self.app.call_later(self.app.run_action, action.id)
                 return
+        if typing:
+            return
         key = event.character if event.is_printable and event.character else show_key(event.key)
         self.notify(f"{one_line(key)} does nothing here; ? shows the keys.", markup=False)
+
+    def commands(self) -> list[Command]:
+        """What the palette offers of the lens."""
+        own = [action for action in self._keymap.of("lens") if not action.id.startswith("move")]
+        return commands.of_actions(
+            own, lambda action: action.label, lambda action: self.call_later(self.run_action, action.id)
+        )
 
     @property
     def _keymap(self) -> Keymap:
@@ -408,12 +482,17 @@ class LensScreen(ModalScreen[None]):
 
     def action_copy(self) -> None:
         inquiry = self.inquiry
-        if self.lens == "surprise" and inquiry.read:
-            what, lines = "characters with p, rank and bits", facts.table(inquiry.read[0], inquiry.learned)
+        lines: list[str] = []  # where nothing is known yet
+        if self.lens == "surprise":
+            what = "characters with p, rank and bits"
+            if inquiry.read:
+                lines = facts.table(inquiry.read[0], inquiry.learned, self._wording)
         elif self.lens == "heads":
             what, lines = "the map", [line.plain.rstrip() for line in self._map_lines()]
         else:
-            what, lines = "what it looks at", [self._looked_heading(), *self.words.copied.split("\n")]
+            what = "what it looks at"
+            if self._weights is not None:
+                lines = [self._looked_heading(), *self.words.copied.split("\n")]
         self.post_message(CopyText(what, "\n".join(lines)))
 
     # Drawing ---------------------------------------------------------------------------------------------------------
@@ -429,7 +508,7 @@ class LensScreen(ModalScreen[None]):
         return Ink.of(self._tints.share, in_colour(self.app), self._ascii)
 
     def _draw(self) -> None:
-        if not self.is_attached or not self.text_pane.is_attached:
+        if not self.is_attached or not self.text_pane.is_attached or self.has_class("-cramped"):
             return
         for lens in LENSES:
             self.set_class(lens == self.lens, f"-{lens}")
@@ -444,6 +523,9 @@ class LensScreen(ModalScreen[None]):
         self._show_line("#lens-legend", self._legends())
         text = self.texts.current
         self.text_pane.set_title(text.name if text is not None else "text", self._place_in_text())
+        self._draw_footer()
+
+    def _draw_footer(self) -> None:
         self.query_one(Footer).set(list(self._footer()))
 
     def _show_line(self, which: str, contents: Sequence[Content]) -> None:
@@ -462,24 +544,31 @@ class LensScreen(ModalScreen[None]):
         inquiry, characters = self.inquiry, self.characters
         self.remove_class("-words")
         if not inquiry.read:
-            known = visible(inquiry.error) or inquiry.activity or "Nothing is known yet."
-            self.places.set_placeholder(Content.styled(known, "$text-muted"))
-            self.places.show((), ())
+            known = visible(inquiry.error) or inquiry.activity or ("Nothing is known yet." if characters else NO_TEXT)
+            self._show_places("most surprising", (), ("", ""), known)
             return
         now = inquiry.read[0]
         if not inquiry.learned:
             self._tint(now.bits, self._tints.surprise)
-            self.places.set_title("most surprising", "tab goes there")
-            self.places.show(characters, facts.worst(now), (" bits      p  rank", " bits"))
+            none = "Of one character nothing was expected."
+            self._show_places("most surprising", facts.worst(now), (" bits      p  rank", " bits"), none)
             return
         self._tint(inquiry.learned, self._tints.difference)
-        then = inquiry.read[1].bits
+        then, wording = inquiry.read[1].bits, self._wording
         changed = facts.changed(then, now.bits, inquiry.learned)
-        self.places.set_title("learned most, and lost", "tab goes there")
-        self.places.show(characters, changed, ("learned   then    now", "learned"))
-        kinds = passage_facts.by_kind("".join(character[-1] for character in characters), then, now.bits)
-        self.words.set_title("by kind of character")
-        self.words.set_text(Content("\n").join(kinds))
+        self._show_places(wording.title, changed, wording.heads, SAME if inquiry.same else ALIKE)
+        text = "".join(character[-1] for character in characters)
+        self._show_words("by kind of character", passage_facts.by_kind(text, then, now.bits, wording.columns))
+
+    def _show_places(self, title: str, places: Sequence[facts.Place], heads: tuple[str, str], none: str) -> None:
+        """none: what stands there where there are no places."""
+        self.places.set_placeholder(Content.styled(none, "$text-muted"))
+        self.places.set_title(title, "tab goes there" if places else "")
+        self.places.show(self.characters, places, heads)
+
+    @property
+    def _wording(self) -> Wording:
+        return LEARNED if self.inquiry.grew else COMPARED
 
     # The attention
 
@@ -496,21 +585,34 @@ class LensScreen(ModalScreen[None]):
         if self.lens == "looks":
             self._draw_looks(first, shares, len(weights))
             return
+        self._fit_map()
         size = self.heads.content_size
-        self.map.set_title(self._whose, "rows ask, columns answer")
+        whose = next((words for words in self._whose if len(words) + 6 <= self.map.region.width), self._whose[-1])
+        self.map.set_title(whose, "rows ask the columns")
         self.map.show(self._map_lines())
         self.heads.set_title(f"the {len(weights)} heads of layer {self._block_now}", "m chooses")
         squares = [self._square(head) for head in range(1, len(weights) + 1)]
         self.heads.show(heat_map.all_heads(squares, self.head, self._ink, size.width, size.height))
+
+    def _fit_map(self) -> None:
+        """What the full map has no use for is the small ones'."""
+        room, height = self.map.region.width + self.heads.region.width, self.map.content_size.height
+        width = min(max(heat_map.width_for(self._ink, height) + FRAME, TITLED), room // 2)
+        if height and width != self._map_width:
+            self._map_width = width
+            self.map.styles.width = width
+
+    def on_heat_pane_resized(self) -> None:
+        self._draw()
 
     def _say_why(self, why: str) -> None:
         """Why there is nothing to be seen, in place of it."""
         self.text_pane.tint(None)
         self.words.set_title("looks at")
         self.words.set_text(Content.styled(visible(why), "$text-muted"))
-        for pane in (self.map, self.heads):
-            pane.set_title("attention")
-            pane.say(visible(why))
+        self.map.styles.width, self._map_width = "1fr", 0
+        self.map.set_title("attention")
+        self.map.say(visible(why))
 
     def _draw_looks(self, first: int, shares: Sequence[float], heads: int) -> None:
         """first: the character that the shares begin with."""
@@ -520,8 +622,11 @@ class LensScreen(ModalScreen[None]):
         if heads > 1:
             rows = [self._shares(head) for head in range(1, heads + 1)]
             lines += facts.each_head(characters, rows, first, at, self._head_now, width)
-        self.words.set_title(self._looked_heading())
+        self._show_words(self._looked_heading(), lines)
+
+    def _show_words(self, title: str, lines: Sequence[Content]) -> None:
         self.words.set_text(Content("\n").join(lines))
+        self.words.set_title(title, "tab scrolls" if self.words.max_scroll_y > 0 else "")
 
     def _grid(self, head: int) -> npt.NDArray[np.float32]:
         """(rows, columns) of a head of the block; head: from 1; 0 is the mean of all."""
@@ -553,11 +658,13 @@ class LensScreen(ModalScreen[None]):
         return self.head if weights is not None and self.head <= len(weights) else 0
 
     @property
-    def _whose(self) -> str:
-        """Which block and which head are shown, in words."""
+    def _whose(self) -> list[str]:
+        """Which block and which head are shown, in words, the fullest first."""
         count = len(self._weights) if self._weights is not None else 0
         head = f"head {self._head_now} of {count}" if self._head_now else f"mean of its {count} heads"
-        return f"layer {self._block_now} of {self._blocks} · {head if count > 1 else 'its one head'}"
+        full = f"layer {self._block_now} of {self._blocks} · {head if count > 1 else 'its one head'}"
+        brief = f"head {self._head_now}" if self._head_now else "mean" if count > 1 else "one head"
+        return [full, f"layer {self._block_now} of {self._blocks} · {brief}", f"layer {self._block_now} · {brief}"]
 
     def _looked_heading(self) -> str:
         characters, at = self.characters, self.text_pane.at
@@ -567,18 +674,21 @@ class LensScreen(ModalScreen[None]):
 
     def _titles(self) -> list[Content]:
         """Whose model, and what it makes of the text, the fullest first."""
-        inquiry = self.inquiry
-        parts = [inquiry.name]
-        if inquiry.learned and self.lens == "surprise":
-            parts[0] += f" beside {inquiry.other_name}"
-        elif inquiry.read and not math.isnan(inquiry.read[0].mean):
-            parts.append(passage_facts.in_bits(inquiry.read[0].mean))
+        inquiry, compared = self.inquiry, bool(self.inquiry.learned) and self.lens == "surprise"
+        which, more = inquiry.which, []
+        if compared:
+            which += f" beside {inquiry.other_name}"
+        elif inquiry.read:
+            more.append(passage_facts.in_bits(passage_facts.mean(inquiry.read[0].bits)))
         if inquiry.activity:
-            parts.append(inquiry.activity)
-        return [
-            Content.assemble(("look inside", "bold $accent"), "  ", "   ".join(parts[:count]))
-            for count in range(len(parts), -1, -1)
-        ]
+            more.append(inquiry.activity)
+        written = self.texts.current.step if self.texts.current is not None else None
+        if written is not None and inquiry.step is not None and written != inquiry.step and not compared:
+            which += f" reads what step {written:,} wrote"
+        full = f"{inquiry.run} · {which}"
+        told = ["   ".join([full, *more[:count]]) for count in range(len(more), -1, -1)]
+        told += [f"{_cut(inquiry.run, cells)} · {which}" for cells in (BRIEF, NAMELESS)]
+        return [Content.assemble(("look inside", "bold $accent"), "  ", words) for words in [*told, which]]
 
     def _tabs(self) -> list[Content]:
         """The lenses, and what is chosen of this one, the fullest first."""
@@ -590,32 +700,33 @@ class LensScreen(ModalScreen[None]):
         ]
         told = [""]
         if self.lens != "surprise" and self._weights is not None:
-            head = f"head {self._head_now}" if self._head_now else "mean"
-            told = [self._whose, f"layer {self._block_now} · {head}"]
-        elif self.lens == "surprise" and self.inquiry.learned:
+            told = self._whose
+        elif self.lens == "surprise" and self.inquiry.learned and len(self.characters) > 1:
             now, then = (read.mean for read in self.inquiry.read)
             fuller = f"{passage_facts.in_bits(now)}, {self.inquiry.other_name}: {then:.2f}"
-            told = [fuller, f"{now:.2f}, before {then:.2f}"]
+            told = [fuller, f"{now:.2f}, {self._wording.then} {then:.2f}"]
         return [Content.assemble(*tabs, f"   {words}") for words in told]
 
     def _place_in_text(self) -> str:
         count = len(self.texts.all)
         which = f"text {self.texts.at % count + 1} of {count} · " if count > 1 else ""
-        return f"{which}character {self.text_pane.at + 1:,} of {self.text_pane.count:,}"
+        count = self.text_pane.count
+        return f"{which}position {self.text_pane.at:,} of {count:,} characters" if count else ""
 
     def _readouts(self) -> list[Content]:
         """What is told of the character under the cursor, the fullest first."""
         inquiry, at = self.inquiry, self.text_pane.at
         if inquiry.error:
-            return [Content.styled(f"✕ {one_line(inquiry.error)}", "$text-error")]
+            whole = one_line(inquiry.error)
+            return [Content.styled(f"✕ {words}", "$text-error") for words in (whole, whole.split(". ")[0])]
         if not inquiry.read:
             return [Content.styled(inquiry.activity or NO_TEXT, "$text-muted")]
         read = inquiry.read[0]
         name = read.letters[at].text
         if self.lens == "surprise" or self._weights is None:
             learned = inquiry.learned[at] if inquiry.learned and self.lens == "surprise" else None
-            return facts.readout(name, read.bits[at], read.ranks[at], learned, inquiry.other_name)
-        looks = " looks at what is coloured, to guess "
+            return facts.readout(name, read.bits[at], read.ranks[at], learned, inquiry.other_name, self._wording)
+        looks = f" looks at what is {'coloured' if in_colour(self.app) else 'marked'}, to guess "
         return [Content.assemble((facts.quoted(name), "bold"), looks, _next(read, at))]
 
     def _legends(self) -> list[Content]:
@@ -625,10 +736,17 @@ class LensScreen(ModalScreen[None]):
             shades = self._ink.shades if self.lens == "heads" else ""
             return facts.share_legend(self._tints.share, tinted, shades)
         if self.inquiry.learned:
-            return passage_facts.difference_legend(self._tints.difference, tinted, self.inquiry.names[1][1])
+            scale, (_, step) = self._tints.difference, self.inquiry.names[1]
+            if self.inquiry.grew:
+                return passage_facts.difference_legend(scale, tinted, step)
+            return passage_facts.compared_legend(scale, tinted, self.inquiry.other_name)
         return passage_facts.surprise_legend(self._tints.surprise, tinted, None)
 
     def _footer(self) -> Iterable[Item]:
+        if self.ask_line.asked:
+            yield Item(KEPT, "enter", "reads it", "app.press('enter')")
+            yield Item(KEPT + 1, "esc", "leaves it", "app.press('escape')")
+            return
         for action in self._keymap.of("lens"):
             if action.footer and action.keys and self._useful(action):
                 yield Item(action.footer, action.first, self._label(action), f"screen.{action.id}")
@@ -639,15 +757,21 @@ class LensScreen(ModalScreen[None]):
         if action.id.startswith(("block", "head")):
             return attention
         if action.id == "read_anew":
-            return self.inquiry.source.session is not None
+            return self.inquiry.live
         if action.id == "other_pane":
-            return not attention
+            return bool(self._lists())
         return action.id != "next_text" or len(self.texts.all) > 1
 
     def _label(self, action: Action) -> str:
         if action.id == "difference" and self.inquiry.learned and self.lens == "surprise":
             return "surprise"
+        if action.id == "other_pane":
+            return "places" if self.lens == "surprise" else "scroll"
         return action.short or action.label
+
+
+def _cut(name: str, cells: int) -> str:
+    return Content(name).truncate(cells, ellipsis=True).plain
 
 
 def _next(read: TextSurprise, at: int) -> str:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from rich.cells import cell_len
 from textual import events
 from textual.content import Content
+from textual.message import Message
 from textual.style import Style
 
 from gpt_tui.tui.plain import one_line
@@ -146,11 +147,27 @@ class Square:
         return result
 
 
+def width_for(ink: Ink, height: int) -> int:
+    """The cells that the full map makes use of where it has so many lines."""
+    lines = max(height - 1, 1)
+    ink = _roomy(ink, lines)
+    return lines * 2 + _gutter(ink)
+
+
+def _roomy(ink: Ink, lines: int) -> Ink:
+    return replace(ink, whole=lines >= ROOMY)
+
+
+def _gutter(ink: Ink) -> int:
+    """Cells of the mark and the names at the left."""
+    return 1 + ink.rows_a_line + 1
+
+
 def full(square: Square, ink: Ink, width: int, height: int) -> list[Content]:
     """As many characters as there is room for, with their names at the left and below; ▸ is where the cursor is."""
     lines = max(height - 1, 1)
-    ink = replace(ink, whole=lines >= ROOMY)
-    gutter = 1 + ink.rows_a_line + 1
+    ink = _roomy(ink, lines)
+    gutter = _gutter(ink)
     wide = 2 if ink.rows_a_line == 1 and lines * 2 <= width - gutter else 1
     square = square.around(min((width - gutter) // wide, lines * ink.rows_a_line))
     drawn = ink.lines(square.grid, wide)
@@ -218,9 +235,15 @@ class HeatPane(Titled):
     }
     """
 
+    class Resized(Message):
+        """It has another size than it was drawn for."""
+
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
         self._content = Content("")
+
+    def on_resize(self) -> None:
+        self.post_message(self.Resized())
 
     def show(self, lines: Sequence[Content]) -> None:
         content = Content("\n").join(lines)

@@ -11,6 +11,7 @@ from rich.cells import cell_len
 from textual.content import Content
 
 from gpt_tui.tui.plain import one_line
+from gpt_tui.tui.widgets.passage_facts import ANOTHER, EARLIER
 from gpt_tui.tui.widgets.rows import Rows
 from gpt_tui.tui.widgets.tints import Scale, share_at
 
@@ -103,7 +104,29 @@ def chance(bits: float) -> str:
     return f"{p:.3f}" if p >= 0.0005 else "<.001"
 
 
-def readout(character: str, bits: float, rank: int, learned: float | None, other: str) -> list[Content]:
+@dataclass(frozen=True)
+class Wording:
+    """How a difference is told. title, heads: of its places; less, more, then: of one character; columns: by kind."""
+
+    title: str
+    less: str
+    more: str
+    then: str
+    columns: tuple[str, str, str]
+    heads: tuple[str, str]
+
+
+LEARNED = Wording(
+    "learned most, and lost", "learned", "lost", "before", EARLIER, ("learned   then    now", "learned")
+)  # beside an earlier model of the same run
+COMPARED = Wording(
+    "less surprised, and more", "less by", "more by", "other", ANOTHER, ("   less  other   this", "   less")
+)  # beside any other
+
+
+def readout(
+    character: str, bits: float, rank: int, learned: float | None, other: str, wording: Wording = LEARNED
+) -> list[Content]:
     """p, rank and bits of a character, the fullest first. learned: bits that it costs less than under the other model.
 
     other: how that one is called
@@ -114,22 +137,24 @@ def readout(character: str, bits: float, rank: int, learned: float | None, other
     told = f"p {chance(bits)} · {ordinal(rank)} · {bits:.2f} bits"
     if learned is None or math.isnan(learned):
         return [Content.assemble(name, told)]
-    change = f"{'learned' if learned >= 0 else 'lost'} {abs(learned):.2f}"
+    change = f"{wording.less if learned >= 0 else wording.more} {abs(learned):.2f}"
     then = f"{bits + learned:.2f}"
+    before = f"{wording.then} {then}"
     return [
         Content.assemble(name, f"{told} · {other}: {then} bits · {change}"),
-        Content.assemble(name, f"{told} · before {then} · {change}"),
-        Content.assemble(name, f"{bits:.2f} bits · before {then} · {change}"),
+        Content.assemble(name, f"{told} · {before} · {change}"),
+        Content.assemble(name, f"{bits:.2f} bits · {before} · {change}"),
     ]
 
 
-def table(read: TextSurprise, learned: Sequence[float]) -> list[str]:
-    """What each character cost, as tab-separated text. learned: () where nothing is compared."""
-    lines = ["\t".join(["character", "p", "rank", "bits", *(["learned"] if learned else [])])]
+def table(read: TextSurprise, learned: Sequence[float], wording: Wording = LEARNED) -> list[str]:
+    """What each character cost, as tab-separated text; nothing where nothing was expected. learned: () where nothing is
+    compared."""
+    lines = ["\t".join(["character", "p", "rank", "bits", *([wording.columns[-1]] if learned else [])])]
     for at, letter in enumerate(read.letters):
         bits = read.bits[at]
-        row = [one_line(letter.text), f"{2.0**-bits:.6f}", str(read.ranks[at]), f"{bits:.3f}"]
-        lines.append("\t".join([*row, *([f"{learned[at]:.3f}"] if learned else [])]))
+        row = [f"{2.0**-bits:.6f}", str(read.ranks[at]), f"{bits:.3f}", *([f"{learned[at]:.3f}"] if learned else [])]
+        lines.append("\t".join([one_line(letter.text), *([""] * len(row) if math.isnan(bits) else row)]))
     return lines
 
 
@@ -189,7 +214,7 @@ def _taken(characters: Sequence[str], shares: Sequence[float], first: int, at: i
     where = "itself" if not back else f"{back} back"
     share = f"{100 * shares[place]:3.0f} %"
     name = quoted(characters[first + place])
-    rest = f"  {name}{' ' * max(9 - cell_len(name), 1)}{where:<8} "
+    rest = f"  {name}{' ' * max(9 - cell_len(name), 1)}{where:<9} "
     line = Content.assemble((share, "bold"), rest, in_place(characters, first + place))
     return line.truncate(width, ellipsis=True) if width > 0 else line
 

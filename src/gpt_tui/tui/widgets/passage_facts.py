@@ -3,26 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from textual.content import Content
 
 from gpt_tui.tui import figures
+from gpt_tui.tui.letter_kinds import KINDS, kinds
 from gpt_tui.tui.plain import one_line
 from gpt_tui.tui.widgets.tints import Scale
 
 NAMED = 3  # places that are named
 BEFORE, AFTER = 16, 12  # characters shown around a place
-
-_KINDS: tuple[tuple[str, Callable[[str], bool]], ...] = (
-    ("line ends", lambda c: c in "\r\n"),
-    ("spaces", str.isspace),
-    ("small letters", str.islower),
-    ("capitals", str.isupper),
-    ("digits", str.isdigit),
-    ("other letters", str.isalpha),
-    ("marks", lambda c: True),
-)
+EARLIER = ("first", "now", "learned")  # columns of what an earlier model of the same run cost, this one, the difference
+ANOTHER = ("other", "this", "less")  # the same of any other model
 
 
 def bits_of(nats: Sequence[float]) -> list[float]:
@@ -81,14 +74,17 @@ def _place(figure: str, text: str, at: int) -> Content:
 # Kinds -----------------------------------------------------------------------------------------------------------
 
 
-def by_kind(text: str, first: Sequence[float], now: Sequence[float]) -> list[Content]:
+def by_kind(
+    text: str, first: Sequence[float], now: Sequence[float], columns: tuple[str, str, str] = EARLIER
+) -> list[Content]:
     """A table: what each kind of character cost at first, what it costs now, in bits a character."""
-    places: dict[str, list[int]] = {name: [] for name, _ in _KINDS}
-    for i, character in enumerate(text):
-        places[next(name for name, belongs in _KINDS if belongs(character))].append(i)
+    places: dict[str, list[int]] = {kind: [] for kind in KINDS}
+    for i, kind in enumerate(kinds(text)):
+        places[kind].append(i)
     rows = [(name, at) for name, at in places.items() if at]
     rows.append(("all of it", list(range(len(text)))))
-    head = f"{'bits a character':<16}{'number':>7}{'first':>7}{'now':>7}{'learned':>9}"
+    then, here, change = columns
+    head = f"{'bits a character':<16}{'number':>7}{then:>7}{here:>7}{change:>9}"
     return [_heading(head), *(_row(name, at, first, now) for name, at in rows)]
 
 
@@ -119,8 +115,17 @@ def surprise_legend(scale: Scale, tinted: bool, vocab_size: int | None) -> list[
 
 def difference_legend(scale: Scale, tinted: bool, first: int) -> list[Content]:
     """How to read what was learned of a character since the evaluation at step `first`, the fullest first."""
+    return _change_legend(scale, tinted, ("lost", "learned"), f" than at step {first:,}")
+
+
+def compared_legend(scale: Scale, tinted: bool, other: str) -> list[Content]:
+    """How to read what a character costs less than under another model, the fullest first. other: its name."""
+    return _change_legend(scale, tinted, ("more", "less surprised"), f" than under {one_line(other)}")
+
+
+def _change_legend(scale: Scale, tinted: bool, ends: tuple[str, str], than: str) -> list[Content]:
     if not tinted:
-        return [Content(f"bits cheaper than at step {first:,}: 1…6 · dearer: a…f · about the same: .")]
+        return [Content(f"bits cheaper{words}: 1…6 · dearer: a…f · about the same: .") for words in (than, "")]
     swatches = [(f"{bits:+d} " if bits else " 0 ", scale.style(bits)) for bits in range(-6, 7, 2)]
-    short = Content.assemble("lost ", *swatches, " learned")
-    return [short + Content.styled(f" · bits that a character costs less than at step {first:,}", "$text-muted"), short]
+    short = Content.assemble(f"{ends[0]} ", *swatches, f" {ends[1]}")
+    return [short + Content.styled(f" · bits that a character costs less{than}", "$text-muted"), short]
