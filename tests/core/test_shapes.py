@@ -11,7 +11,7 @@ from torch import Tensor
 from gpt_tui.core.config import ModelConfig
 from gpt_tui.core.model import GPT
 from gpt_tui.core.presets import PRESETS
-from gpt_tui.core.shapes import LETTERS, flops_per_token, parameters, step_flops, walk
+from gpt_tui.core.shapes import LETTERS, LONG, flops_per_token, parameters, step_flops, walk
 
 V, B = 65, 3
 SMALL: dict[str, Any] = {"n_layer": 2, "n_head": 2, "n_embd": 32, "block_size": 16}
@@ -48,6 +48,11 @@ MODELS: list[dict[str, Any]] = [
     BARE,
     {**LECTURE, **BARE},
     {"tied_head": True, "ffn_mult": 2.5},
+    {"block_size": 150},  # more rows than attention takes at once, and then some
+    {**LECTURE, "dropout": 0.1, "block_size": 150},
+    {"block_size": LONG},  # too long for its weights to be kept
+    {**LECTURE, "block_size": LONG},
+    {"dropout": 0.1, "n_head": 1, "block_size": LONG},
 ]
 PUBLIC = {name: preset.config().model for name, preset in PRESETS.items()}
 names = [",".join(f"{k}={v}" for k, v in m.items()) or "-" for m in MODELS]
@@ -108,7 +113,7 @@ def test_every_matrix_product_is_counted(model: ModelConfig) -> None:
     x = torch.randint(V, (B, model.block_size))
     built = GPT(model, V).eval()
     with FlopCounterMode(display=False) as counter, torch.nn.attention.sdpa_kernel(torch.nn.attention.SDPBackend.MATH):
-        built(x)
+        built(x, cache=built.make_cache(B))  # without one, no product is made that the mask would hide
     assert 2 * walk(model, V, B).multiply_adds == counter.get_total_flops()
 
 

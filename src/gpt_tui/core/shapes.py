@@ -17,6 +17,9 @@ from math import prod
 from gpt_tui.core.config import ModelConfig, RunConfig
 
 FLOAT, INDEX = 4, 8  # bytes of a float32 and of a token id
+MASK_BYTES = 8  # a mask of what is dropped is a byte each, drawn so many at a time
+ROWS_AT_ONCE = 64  # queries that attention takes at once on a CPU
+LONG = 1024  # tokens from which on it keeps no weights, unless some of them are to be dropped
 
 WEIGHTS = "attention weights"  # the step whose result may be kept nowhere
 ACTIVATION_NAMES = {
@@ -96,6 +99,17 @@ def walk(model: ModelConfig, vocab_size: int, batch_size: int = 1) -> Walk:
     return Walk(tuple(walker.steps()), walker.letters)
 
 
+def keeps_weights(block_size: int, dropout: float) -> bool:
+    """Whether attention's T × T weights are kept for the backward pass on a CPU, or computed once more there."""
+    return bool(dropout) or block_size < LONG
+
+
+def _cells(T: int) -> int:
+    """Weights that a head keeps of T tokens: each block of rows those up to its end."""
+    ends = [min(first + ROWS_AT_ONCE, T) for first in range(0, T, ROWS_AT_ONCE)]
+    return sum(end * (end - first) for first, end in zip(range(0, T, ROWS_AT_ONCE), ends, strict=True))
+
+
 def feed_forward_width(model: ModelConfig) -> int:
     return max(1, round(model.ffn_mult * model.n_embd))
 
@@ -172,7 +186,7 @@ class _Walker:
 
     def embedding(self) -> Iterator[Step]:
         model, C = self.model, self.letters["C"]
-        stream = self.bytes("B T C") if model.head else 0  # the first block, or the head, remembers what it was given
+        stream = self._stream if model.head else 0  # the first block, or the head, remembers what it was given
         yield self.step("token ids", "idx", "B T", memory=self.tokens * INDEX)
         later: list[Step] = []
         if model.mix_previous:
@@ -182,13 +196,22 @@ class _Walker:
         if model.position == "learned":
             later.append(self.step("positions", "x + P[0 … T−1]", "B T C", parameters=self.letters["T"] * C))
         if model.embd_dropout and model.dropout:
-            later.append(self.step("dropout", "some of x set to 0", "B T C", memory=self.bytes("B T C")))
+            later.append(self.step("dropout", "some of x set to 0", "B T C", memory=self._mask))
         name, formula = ("token embedding", "x = E[idx]") if model.head else ("table", "logits = E[idx]")
         letter = "C" if model.head else "V"
         first = self.step(name, formula, f"B T {letter}", parameters=self.letters["V"] * C)
         *before, last = [first, *later]
         yield from before
         yield replace(last, memory=last.memory + stream)
+
+    @property
+    def _stream(self) -> int:
+        """Bytes of the stream that what it is given to remembers: RMSNorm needs only what it makes of it."""
+        return 0 if self.model.norm == "rmsnorm" else self.bytes("B T C")
+
+    @property
+    def _mask(self) -> int:
+        return -(-self.tokens * self.letters["C"] // MASK_BYTES) * MASK_BYTES
 
     @property
     def _input(self) -> str:
@@ -213,7 +236,8 @@ class _Walker:
     def attention(self) -> Iterator[Step]:
         model, N = self.model, self.tokens
         T, C = self.letters["T"], self.letters["C"]
-        copied = bool(model.dropout) and model.n_head > 1  # several heads' values are laid out anew for the product
+        heads, rotary, norm = self.bytes("B H T D"), model.position == "rotary", model.qk_norm
+        kept = keeps_weights(T, model.dropout)
         yield from self.norm("norm")
         yield self.step(
             "queries, keys, values",
@@ -221,34 +245,29 @@ class _Walker:
             "3 B H T D",
             parameters=3 * C * C + (3 * C if model.qkv_bias else 0),
             multiply_adds=3 * N * C * C,
-            memory=0 if copied and not model.qk_norm else self.bytes("3 B H T D"),
+            memory=heads if kept else 3 * heads,  # the values alone, or all that they lie between
         )
-        heads, rotary = self.bytes("B H T D"), model.position == "rotary"
-        if model.qk_norm:
-            memory = 2 * self.bytes("B H T") + (0 if rotary or model.dropout else 2 * heads)
+        if norm:
+            memory = 2 * self.bytes("B H T") + 2 * heads
             yield self.step("query and key norm", "RMSNorm(q), RMSNorm(k)", "2 B H T D", memory=memory)
         if rotary:
-            yield self.step(
-                "rotary positions",
-                "q and k turned by t · θ",
-                "2 B H T D",
-                memory=0 if model.dropout else 2 * heads,
-            )
-        # Without dropout the weights are computed in tiles and kept nowhere; with it they are, three times over:
-        # the weights, the mask of what is dropped, and the product; queries and keys are then kept as copies.
+            memory = 2 * heads  # the keys, and the queries beside them
+            yield self.step("rotary positions", "q and k turned by t · θ", "2 B H T D", memory=memory)
+        # A short context's weights are kept, up to the last column that a block of rows sees; and once more as those
+        # of them that were not dropped. Those of a long one are computed once more backward.
         scores, weights = self.bytes("B H T"), 0
-        result = 1 + (self._is_remembered and (rotary or model.qk_norm))
-        if model.dropout:
-            scores, weights = 2 * heads, 3 * self.bytes("B H T T")
-            result = copied + self._is_remembered
+        if kept:
+            scores = heads if rotary else 2 * heads  # the queries, scaled, and the keys where they are not kept above
+            weights = (2 if model.dropout else 1) * self.bytes("B H") * _cells(T)
         yield self.step("scores", "q kᵀ / √D, later tokens masked", "B H T T", multiply_adds=N * T * C, memory=scores)
         yield self.step(WEIGHTS, "softmax(scores)", "B H T T", memory=weights)
+        copied = not kept and (rotary or norm) and self._is_remembered
         yield self.step(
             "attended values",
             f"{self._ends('a', not model.output_projection)} = weights v, heads side by side",
             "B T C",
             multiply_adds=N * T * C,
-            memory=result * heads,
+            memory=(1 + copied) * heads,
         )
         yield from self.end_of_part("C", "output projection")
 
@@ -287,7 +306,7 @@ class _Walker:
     @property
     def _is_remembered(self) -> bool:
         """Whether what a part found is kept: by its projection, or by what comes next in the stream's place."""
-        return self.model.output_projection or not self.model.residual
+        return self.model.output_projection or (not self.model.residual and bool(self._stream))
 
     def end_of_part(self, inner: str, name: str) -> Iterator[Step]:
         """From the `inner` numbers of a part back to C, and into the stream; what is next remembers the result."""
@@ -300,12 +319,12 @@ class _Walker:
                 "B T C",
                 parameters=wide * C + (C if model.bias else 0),
                 multiply_adds=N * wide * C,
-                memory=0 if model.residual else self.bytes("B T C"),
+                memory=0 if model.residual else self._stream,
             )
         if model.dropout:
-            yield self.step("dropout", "some of it set to 0", "B T C", memory=self.bytes("B T C"))
+            yield self.step("dropout", "some of it set to 0", "B T C", memory=self._mask)
         if model.residual:
-            yield self.step("residual stream", "x = x + y", "B T C", memory=self.bytes("B T C"))
+            yield self.step("residual stream", "x = x + y", "B T C", memory=self._stream)
 
     def head(self) -> Iterator[Step]:
         model, N = self.model, self.tokens

@@ -7,10 +7,11 @@ from typing import Any
 import pytest
 import torch
 from small_models import BASES, SMALL, V, single_configs, small_model, some_ids
-from torch import Tensor, nn
+from torch import Tensor
 
 from gpt_tui.core.config import FIELDS, ModelConfig, idle
 from gpt_tui.core.model import GPT
+from gpt_tui.core.model.dropout import Dropout
 
 P = 0.5
 WIDE = 64  # numbers a token, and characters: a head that is the identity shows the stream itself
@@ -130,7 +131,7 @@ def test_a_dropout_changed_in_a_model_that_trains_is_the_one_that_it_would_have_
 def test_a_changed_dropout_reaches_every_part() -> None:
     model = GPT(ModelConfig(**SMALL, dropout=0.1, embd_dropout=True), V)
     model.set_dropout(P)
-    assert {module.p for module in model.modules() if isinstance(module, nn.Dropout)} == {P}
+    assert {module.p for module in model.modules() if isinstance(module, Dropout)} == {P}
     without = GPT(ModelConfig(**SMALL, dropout=0.1, embd_dropout=False), V)
     without.set_dropout(P)
     assert without.embedding_dropout.p == 0.0

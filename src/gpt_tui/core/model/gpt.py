@@ -15,14 +15,17 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from gpt_tui.core.config import ModelConfig
+from gpt_tui.core.model.attention import attend, attend_after
 from gpt_tui.core.model.cache import Cache, LayerCache
+from gpt_tui.core.model.cheap import rms_norm, squared_relu, turn
+from gpt_tui.core.model.dropout import Dropout
 from gpt_tui.core.shapes import depth, feed_forward_width, width
 
 ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "relu": F.relu,
     "gelu": F.gelu,
     "gelu_tanh": lambda x: F.gelu(x, approximate="tanh"),
-    "relu2": lambda x: F.relu(x).square(),  # "Primer", So et al. 2021
+    "relu2": squared_relu,
 }
 
 
@@ -40,7 +43,8 @@ class Norm(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         if self.kind == "layernorm":
             return F.layer_norm(x, self.shape, self.weight, self.bias)
-        return F.rms_norm(x, self.shape, self.weight)
+        y = rms_norm(x)
+        return y if self.weight is None else y * self.weight
 
 
 def make_norm(config: ModelConfig) -> nn.Module:
@@ -66,10 +70,8 @@ class Rotary(nn.Module):
         self.register_buffer("sin", angles.sin().float(), persistent=False)
 
     def forward(self, x: Tensor, start: int) -> Tensor:
-        cos = self.cos[start : start + x.size(2)].to(x.dtype)  # (T, D / 2)
-        sin = self.sin[start : start + x.size(2)].to(x.dtype)
-        a, b = x.chunk(2, dim=-1)  # (B, H, T, D / 2) each
-        return torch.cat((a * cos - b * sin, a * sin + b * cos), dim=-1)
+        places = slice(start, start + x.size(-2))
+        return turn(x, self.cos[places].to(x.dtype), self.sin[places].to(x.dtype))
 
 
 class SelfAttention(nn.Module):
@@ -79,7 +81,7 @@ class SelfAttention(nn.Module):
         super().__init__()
         self.n_head = config.n_head
         self.qk_norm = config.qk_norm
-        self.dropout = nn.Dropout(config.dropout)
+        self.dropout = Dropout(config.dropout)
         self.qkv = nn.Linear(config.n_embd, 3 * config.n_embd, bias=config.qkv_bias)
         self.proj = make_projection(config, config.n_embd)
         self.rotary = (rotary,)  # in a tuple: one table serves every block, and belongs to the GPT
@@ -87,30 +89,26 @@ class SelfAttention(nn.Module):
     def forward(self, x: Tensor, start: int, cache: LayerCache | None) -> Tensor:
         B, T, C = x.shape
         q, k, v = self._queries_keys_values(x, start)
-        if cache is not None:
-            k, v = cache.append(start, k, v)
-        # T tokens asked at once hide their future from one another; a single new one has none to hide.
-        mask = None
-        if cache is not None and start > 0 and T > 1:
-            mask = torch.ones(T, start + T, dtype=torch.bool, device=x.device).tril(start)
-        p = self.dropout.p if self.training else 0.0
-        # softmax(q kᵀ / √D, later tokens masked) v, in one call that need not keep the (T, T) weights
-        y = F.scaled_dot_product_attention(q, k, v, mask, dropout_p=p, is_causal=start == 0 and T > 1)
+        if cache is None:
+            y = attend(q, k, v, self.dropout.p if self.training else 0.0)
+        else:
+            y = attend_after(q, *cache.append(start, k, v))
         out: Tensor = self.dropout(self.proj(y.transpose(1, 2).reshape(B, T, C)))  # (B, T, C)
         return out
 
-    def turned(self, q: Tensor, k: Tensor, start: int) -> tuple[Tensor, Tensor]:
-        """Queries and keys (B, H, T, D) of the tokens from `start` on, with what is done to both before they meet."""
+    def turned(self, x: Tensor, start: int) -> Tensor:
+        """Queries and keys (2, B, H, T, D) of the tokens from `start` on, ready to meet."""
         if self.qk_norm:
-            q, k = F.rms_norm(q, q.shape[-1:]), F.rms_norm(k, k.shape[-1:])
+            x = rms_norm(x)
         if rotary := self.rotary[0]:
-            q, k = rotary(q, start), rotary(k, start)
-        return q, k
+            x = rotary(x, start)
+        return x
 
     def _queries_keys_values(self, x: Tensor, start: int) -> tuple[Tensor, Tensor, Tensor]:
         B, T, C = x.shape
-        q, k, v = self.qkv(x).view(B, T, 3, self.n_head, C // self.n_head).permute(2, 0, 3, 1, 4)  # (B, H, T, D) each
-        return *self.turned(q, k, start), v
+        all = self.qkv(x).view(B, T, 3, self.n_head, C // self.n_head).permute(2, 0, 3, 1, 4)  # (3, B, H, T, D)
+        q, k = self.turned(all[:2], start)
+        return q, k, all[2]
 
     def weights(self, x: Tensor) -> Tensor:
         """The (B, H, T, T) weights that `forward` never keeps, for whoever looks inside: row t is what token t of a
@@ -131,7 +129,7 @@ class FeedForward(nn.Module):
         self.fc = nn.Linear(config.n_embd, 2 * hidden if self.gated else hidden, bias=config.bias)
         self.proj = make_projection(config, hidden)
         self.activation = F.silu if self.gated else ACTIVATIONS[config.activation]
-        self.dropout = nn.Dropout(config.dropout)
+        self.dropout = Dropout(config.dropout)
 
     def forward(self, x: Tensor) -> Tensor:
         x = self.activate(self.fc(x))  # (B, T, hidden)
@@ -184,7 +182,7 @@ class GPT(nn.Module):
         self.token_embedding = nn.Embedding(vocab_size, C)
         self.position_embedding = nn.Embedding(config.block_size, C) if config.position == "learned" else None
         self.previous = nn.Parameter(torch.zeros(C)) if config.mix_previous else None
-        self.embedding_dropout = nn.Dropout(config.dropout if config.embd_dropout else 0.0)
+        self.embedding_dropout = Dropout(config.dropout if config.embd_dropout else 0.0)
         turns = config.attention and config.position == "rotary"
         self.rotary = Rotary(C // config.n_head, config.block_size) if turns else None
         self.blocks = nn.ModuleList(Block(config, self.rotary) for _ in range(depth(config)))
@@ -244,7 +242,7 @@ class GPT(nn.Module):
     def set_dropout(self, p: float) -> None:
         """Change dropout in a model that trains."""
         for module in self.modules():
-            if isinstance(module, nn.Dropout):
+            if isinstance(module, Dropout):
                 module.p = p
         self.embedding_dropout.p = p if self.config.embd_dropout else 0.0
 

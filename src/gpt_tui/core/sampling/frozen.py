@@ -18,6 +18,7 @@ from torch import Tensor
 
 from gpt_tui.core.device import resolve_dtype, resolve_threads
 from gpt_tui.core.model import GPT, Block, Cache, FeedForward, LayerCache, Norm
+from gpt_tui.core.model.dropout import Dropout
 
 FORMATS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 BYTES_A_THREAD = 5_000_000
@@ -89,7 +90,7 @@ class Frozen(GPT):
             for name, child in list(module.named_children()):
                 if isinstance(child, nn.Linear):
                     setattr(module, name, Matrix(child, products))
-                elif isinstance(child, nn.Dropout):
+                elif isinstance(child, Dropout):
                     setattr(module, name, nn.Identity())
         self.eval().requires_grad_(False)
         blocks = cast(list[Block], self.blocks)
@@ -162,11 +163,11 @@ def _attending(block: Block, own: torch.dtype) -> Callable[[Tensor, LayerCache, 
     def attend(x: Tensor, layer: LayerCache, start: int) -> Tensor:
         B, C = x.shape
         qkv = queries_keys_values(norm(x).to(dtype)).view(B, 3, H, 1, C // H)
-        q, kv = qkv[:, 0].to(own), qkv[:, 1:]
-        if not plain:
-            k, v = kv.to(own).unbind(1)
-            q, k = turned(q, k, start)
-            kv = torch.stack((k, v), 1)
+        if plain:
+            q, kv = qkv[:, 0].to(own), qkv[:, 1:]
+        else:
+            q, k = turned(qkv[:, :2].to(own), start).unbind(1)
+            kv = torch.stack((k, qkv[:, 2].to(own)), 1)
         y = F.scaled_dot_product_attention(q, *layer.append_both(start, kv)).view(B, C)
         y = project(y.to(dtype)) if project is not None else y
         return x + y if residual else y.to(own)
