@@ -23,7 +23,7 @@ _CHOOSING_INSTRUCTIONS = (
     "MKL_ENABLE_INSTRUCTIONS",
     "MKL_CBWR",
 )
-WIDE_ENOUGH_FOR_BFLOAT16 = 256  # converting narrower matrices costs a CPU more than their multiplication saves
+WIDE_ENOUGH_FOR_BFLOAT16 = 128  # converting narrower matrices costs a CPU more than their multiplication saves
 
 
 def available_devices() -> list[str]:

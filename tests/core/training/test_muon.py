@@ -37,18 +37,21 @@ def config(**fields: Any) -> RunConfig:
     return RunConfig().replace(**{**SMALL, **fields})
 
 
-@pytest.mark.parametrize("shape", [(8, 8), (24, 8), (8, 32), (5, 3)], ids=str)
+SHAPES = [[(8, 8)] * 3, [(24, 8)] * 3, [(8, 32)] * 2, [(5, 3)] * 2, [(24, 8), (8, 24), (8, 8), (24, 8)]]
+
+
+@pytest.mark.parametrize("shapes", SHAPES, ids=str)
 @pytest.mark.parametrize("ns_steps", [1, 3, 5])
-def test_each_matrix_of_a_batch_moves_as_with_pytorchs_own(shape: tuple[int, int], ns_steps: int) -> None:
+def test_each_matrix_of_a_batch_moves_as_with_pytorchs_own(shapes: list[tuple[int, int]], ns_steps: int) -> None:
     torch.manual_seed(1)
-    begun = [torch.randn(shape) for _ in range(3)]
+    begun = [torch.randn(shape) for shape in shapes]
     mine, torchs = [nn.Parameter(p.clone()) for p in begun], [nn.Parameter(p.clone()) for p in begun]
     ours = Muon(mine)
     ours.learning_rate, ours.momentum, ours.weight_decay, ours.ns_steps = 0.02, 0.95, 0.1, ns_steps
     theirs = torch.optim.Muon(torchs, lr=0.02, momentum=0.95, weight_decay=0.1, ns_steps=ns_steps)
     for _ in range(10):
         for p, q in zip(mine, torchs, strict=True):
-            p.grad = torch.randn(shape)
+            p.grad = torch.randn(p.shape)
             q.grad = p.grad.clone()
         ours.step()
         theirs.step()
