@@ -27,6 +27,7 @@ State = Literal["PREPARING", "TRAINING", "PAUSED", "FINISHED", "STOPPED", "FAILE
 Pending = Literal["", "PAUSING", "STOPPING", "RESUMING", "SAVING"]
 
 EVALUATING, SAMPLING = "evaluating", "sampling"
+COMPILING = "compiling"
 LAST_EVALUATION = "evaluating on the whole validation split"
 SAVING = "saving"
 UNSAVED = "waiting to be saved"

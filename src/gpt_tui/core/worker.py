@@ -13,6 +13,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from gpt_tui.core.commands import (
+    COMPILING,
     EVALUATING,
     LAST_EVALUATION,
     UNSAVED,
@@ -48,6 +49,7 @@ from gpt_tui.core.looking import Looker
 from gpt_tui.core.memory import OutOfMemory, in_smaller_batches, shortage
 from gpt_tui.core.prepare import Prepared, insisted, machine_of, now, prepare
 from gpt_tui.core.runs import RunIsHeld, going_on
+from gpt_tui.core.runs.history import Level
 from gpt_tui.core.timing import Clock, Progress, Rate
 
 if TYPE_CHECKING:
@@ -106,6 +108,8 @@ class Worker:
         return outcome
 
     def _run_prepared(self, prepared: Prepared) -> Outcome:
+        from gpt_tui.core.training import Trial
+
         self.prepared = prepared
         self.trainer, self.writer, self.dataset = prepared.trainer, prepared.writer, prepared.dataset
         self.run_name = prepared.writer.run.name
@@ -114,6 +118,7 @@ class Worker:
         saved_step = prepared.checkpoint.step if prepared.checkpoint and prepared.resumed else -1
         self.keeper = Keeper(self.desk, self.writer, self.clock, self.progress, saved_step)
         self.looked_step = prepared.looked
+        self.trial = Trial(known_until=int(max(prepared.history.steps, default=0)))
         self.paused = False
         try:
             self._open()
@@ -134,6 +139,7 @@ class Worker:
                 self._replay_edits(before_look=self._evaluation_is_due())
                 single = self._obey()
                 self._check_for_end()
+                self._consider_compiling()
                 self._step()
                 if self._evaluation_is_due():
                     self._look()
@@ -201,6 +207,8 @@ class Worker:
         """Begin the next step, and tell what was done."""
         if not self.trainer.under_way:
             self.step_began = time.perf_counter()
+        if self.trainer.compiles_next:
+            self.progress.show(COMPILING, 0, None)
         if (result := self._begin_step()) is not None:
             self._tell_step(result)
 
@@ -212,6 +220,7 @@ class Worker:
     def _tell_step(self, result: StepResult) -> None:
         ended = time.perf_counter()
         average = self.step_seconds.add(ended - self.step_began)
+        self.trial.add(ended - self.step_began)
         self.step_began = ended  # of the one that is under way, if one is
         trainer, seconds = self.trainer, self.clock.seconds
         speed = trainer.config.tokens_per_step / average if average else math.nan
@@ -245,11 +254,43 @@ class Worker:
 
     def _begin_step(self) -> StepResult | None:
         """The next step; read in smaller batches, from here on, where memory does not suffice for it."""
+        from gpt_tui.core.training import CannotCompile
+
         while True:
             try:
                 return self.trainer.begin_step()
             except OutOfMemory as error:
                 self._make_do(error)
+            except CannotCompile as error:
+                self._settle()
+                self._go_on_under("warning", "off", f"{error}. Going on without")
+
+    def _consider_compiling(self) -> None:
+        """Under `compile = auto`: compile where that is worth it by now, and go back where it was not."""
+        trainer, trial = self.trainer, self.trial
+        if trainer.config.training.compile == "auto":
+            left = trainer.config.training.max_iters - trainer.step_count
+            if trial.begins(trainer.device.type, trainer.step_count, left):
+                self._settle()
+                self._go_on_under(
+                    "info", "on", f"Compiling the {left:,} steps that are left; the next one waits for it"
+                )
+        elif trainer.config.training.compile == "on" and (seconds := trial.failed()):
+            self._settle()
+            before, after = (f"{1000 * value:,.3g} ms" for value in seconds)
+            self._go_on_under("info", "off", f"Compiled, a step took {after}, and {before} before. Going on without")
+
+    def _go_on_under(self, level: Level, compile: str, why: str) -> None:
+        """Compile, or do so no longer, as an edit that a resumed run makes again."""
+        self._replace(self.trainer.config.replace(compile=compile))
+        self.keeper.notice(level, f"{why}.")
+
+    def _replace(self, new: RunConfig) -> str:
+        """Go on under `new`, as an edit that a resumed run makes again. What was changed, in words."""
+        changes = difference(self.trainer.config, new)
+        self.trainer.edit(new)
+        self._record_edit(changes)
+        return ", ".join(f"{name} {before} → {after}" for name, (before, after) in changes.items())
 
     def _make_do(self, error: OutOfMemory) -> None:
         """Split the batch, as an edit that a resumed run makes again. Raises OutOfMemory where it cannot be split."""
@@ -262,12 +303,7 @@ class Worker:
         self._make_smaller(new, f"{error}. Going on in smaller batches, which learn the same")
 
     def _make_smaller(self, new: RunConfig, why: str) -> None:
-        """Go on under `new`, as an edit that a resumed run makes again."""
-        changes = difference(self.trainer.config, new)
-        self.trainer.edit(new)
-        self._record_edit(changes)
-        told = ", ".join(f"{name} {before} → {after}" for name, (before, after) in changes.items())
-        self.keeper.notice("warning", f"{why}: {told}.")
+        self.keeper.notice("warning", f"{why}: {self._replace(new)}.")
 
     def _seconds_left(self) -> float | None:
         config, step = self.trainer.config.training, self.trainer.step_count

@@ -492,6 +492,13 @@ class TrainingConfig(Section):
         start="auto",
         live=True,
     )
+    compile: Literal["off", "auto", "on"] = setting(
+        "off",
+        "torch.compile for the steps: on from the first one; auto later, where that saves more time than it takes.",
+        why="Worth it for hours on a GPU; on a CPU it gains next to nothing. Compiling takes half a minute and more.",
+        start="off; auto for a long run on a GPU",
+        live=True,
+    )
     deterministic: bool = setting(
         False,
         "On CUDA: the same seed gives the same losses to the last bit. A CPU always does.",

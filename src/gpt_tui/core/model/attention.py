@@ -15,13 +15,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from gpt_tui.core.model.dropout import keep
+from gpt_tui.core.model.dropout import by_hand, keep
 from gpt_tui.core.shapes import ROWS_AT_ONCE, keeps_weights
 
 
 def attend(q: Tensor, k: Tensor, v: Tensor, dropout: float = 0.0) -> Tensor:
     """What each token finds, (B, H, T, D), from queries, keys and values of that shape. dropout: of the weights."""
-    if q.device.type == "cpu" and keeps_weights(q.size(2), dropout):
+    if by_hand(q) and keeps_weights(q.size(2), dropout):
         found: Tensor = _Blocks.apply(q * q.size(-1) ** -0.5, k, v, dropout)  # type: ignore[no-untyped-call]
         return found
     return F.scaled_dot_product_attention(q, k, v, dropout_p=dropout, is_causal=q.size(2) > 1)

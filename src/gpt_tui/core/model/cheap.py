@@ -11,6 +11,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from gpt_tui.core.model.dropout import by_hand
+
 
 class _RMSNorm(torch.autograd.Function):
     @staticmethod
@@ -70,7 +72,7 @@ class _SquaredReLU(torch.autograd.Function):
 
 def rms_norm(x: Tensor) -> Tensor:
     """x (..., C) divided by the root of the mean of its squares, over C (Zhang and Sennrich 2019)."""
-    if x.device.type != "cpu":
+    if not by_hand(x):
         return F.rms_norm(x, x.shape[-1:])
     y: Tensor = _RMSNorm.apply(x) if x.requires_grad else _rms_norm(x)[0]  # type: ignore[no-untyped-call]
     return y
@@ -78,7 +80,7 @@ def rms_norm(x: Tensor) -> Tensor:
 
 def turn(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
     """x (..., T, D), whose pairs (i, i + D / 2) are turned by angles whose cos and sin are (T, D / 2)."""
-    if x.device.type != "cpu":
+    if not by_hand(x):
         a, b = x.chunk(2, dim=-1)
         return torch.cat((a * cos - b * sin, a * sin + b * cos), dim=-1)
     turned: Tensor = _Turn.apply(x, cos, sin) if x.requires_grad else _turn(x, cos, sin, -1)  # type: ignore[no-untyped-call]
@@ -87,7 +89,7 @@ def turn(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
 
 def squared_relu(x: Tensor) -> Tensor:
     """max(x, 0)² ("Primer", So et al. 2021)."""
-    if x.device.type != "cpu":
+    if not by_hand(x):
         return F.relu(x).square()
     y: Tensor = _SquaredReLU.apply(x) if x.requires_grad else x.relu().square()  # type: ignore[no-untyped-call]
     return y

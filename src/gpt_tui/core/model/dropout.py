@@ -18,6 +18,11 @@ from torch import Tensor, nn
 _BYTES_A_DRAW = 8
 
 
+def by_hand(x: Tensor) -> bool:
+    """Whether x is computed with in operations of our own: on a CPU, unless torch.compile writes better ones."""
+    return x.device.type == "cpu" and not torch.compiler.is_compiling()
+
+
 def keep(shape: Sequence[int], p: float) -> Tensor:
     """uint8 of that shape, drawn from the CPU's default generator: 0 with probability p, else 1."""
     threshold = int(256 * p + float(torch.rand(())))
@@ -53,7 +58,7 @@ class Dropout(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         if not self.training or not self.p:
             return x
-        if x.device.type != "cpu":
+        if not by_hand(x):
             return F.dropout(x, self.p)
         dropped: Tensor = _Drop.apply(x, self.p)  # type: ignore[no-untyped-call]
         return dropped

@@ -19,6 +19,7 @@ from gpt_tui.core.errors import GptTuiError, Refusal, shorten
 from gpt_tui.core.memory import release, shortage, windows_at_once
 from gpt_tui.core.model import GPT
 from gpt_tui.core.randomness import derive_seed, make_stream, restore_stream, stream_state
+from gpt_tui.core.training.compiling import CannotCompile, compiled
 from gpt_tui.core.training.evaluator import Evaluation, Evaluator
 from gpt_tui.core.training.optimizer import Optimizer
 from gpt_tui.core.training.schedule import learning_rate
@@ -104,6 +105,7 @@ class Trainer:
         self.step_count = 0
         self.tokens = 0
         self._begun: _Begun | None = None
+        self._compiled: Callable[..., Any] | None = None
         self._take_machine()
         generator = torch.Generator().manual_seed(derive_seed(config.training.seed, "initialisation"))
         self.model = GPT(config.model, dataset.vocab_size, generator).to(self.device)
@@ -120,8 +122,14 @@ class Trainer:
         """Whether a step was begun of which it is not told yet what it did."""
         return self._begun is not None
 
+    @property
+    def compiles_next(self) -> bool:
+        """Whether the next step will wait until the model is compiled."""
+        return self.config.training.compile == "on" and self._compiled is None
+
     def step(self) -> StepResult:
-        """One optimizer step. Raises Diverged or OutOfMemory before any weight is touched: it has not begun then."""
+        """One optimizer step. Raises Diverged, OutOfMemory or CannotCompile before any weight is touched: it has not
+        begun then."""
         self.settle()
         result = self.begin_step() or self.settle()
         assert result is not None
@@ -172,7 +180,7 @@ class Trainer:
         total = torch.zeros((), device=self.device)
         for _ in range(micro_batches):
             x, y = self._next_batch()  # (B, T) each
-            loss = self._loss(x, y) / micro_batches
+            loss = self._loss(x, y, self._learner()) / micro_batches
             loss.backward()  # type: ignore[no-untyped-call]
             total += loss.detach()
         norm = self._clip(list(self.model.parameters()), self.config.optimizer.grad_clip)
@@ -184,7 +192,8 @@ class Trainer:
         try:
             return work()
         except Exception as error:  # noqa: BLE001 - raised again below
-            failed = shortage(error, f"step {self.step_count + 1} does not fit into memory", self.device.type) or error
+            short = shortage(error, f"step {self.step_count + 1} does not fit into memory", self.device.type)
+            failed = short or (CannotCompile(error) if self._compiled is not None else error)
         # Only here, where the error is forgotten, is what its frames held free again.
         self._go_back(place)
         raise failed
@@ -230,6 +239,9 @@ class Trainer:
                 if told:
                     raise told from None
                 raise
+        if config.training.compile != old.training.compile and self._compiled is not None:
+            self._compiled = None
+            torch.compiler.reset()
         if config.model.dropout != old.model.dropout:
             self.model.set_dropout(config.model.dropout)
 
@@ -320,10 +332,18 @@ class Trainer:
             return pinned[0].to(self.device, non_blocking=True), pinned[1].to(self.device, non_blocking=True)
         return torch.from_numpy(x).to(self.device), torch.from_numpy(y).to(self.device)
 
-    def _loss(self, x: Tensor, y: Tensor) -> Tensor:
-        """Mean cross-entropy of targets y (B, T) after tokens x (B, T), in nats a token."""
+    def _learner(self) -> Callable[..., Any]:
+        """The model as the steps call it."""
+        if self.config.training.compile != "on":
+            return self.model
+        if self._compiled is None:
+            self._compiled = compiled(self.model)
+        return self._compiled
+
+    def _loss(self, x: Tensor, y: Tensor, model: Callable[..., Any] | None = None) -> Tensor:
+        """Mean cross-entropy of targets y (B, T) after tokens x (B, T), in nats a token. model: None is as it is."""
         with self._autocast():
-            _, loss = self.model(x, y)
+            _, loss = (self.model if model is None else model)(x, y)
         assert isinstance(loss, Tensor)
         return loss
 
