@@ -22,10 +22,10 @@ SUCCESS, FAILURE, WRONG_REQUEST = 0, 1, 2
 def program() -> NoReturn:
     """The whole process: run the program with its arguments, and end."""
     status = main()
-    if threading.active_count() > 1 or status == INTERRUPTED:
+    if threading.active_count() > 1 or status == INTERRUPTED or "torch" in sys.modules:
         # Somebody still reads or speaks, all of which may be cut off. When the interpreter is taken down beside it,
         # its thread is unwound through compiled code (torch's, pydantic's), which aborts the process. And after an
-        # interrupt it may end by the signal instead of with this status.
+        # interrupt it may end by the signal instead of with this status. And taking torch down takes half a second.
         atexit._run_exitfuncs()  # temporary folders go all the same
         os._exit(status)
     sys.exit(status)

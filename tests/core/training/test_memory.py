@@ -210,25 +210,6 @@ def test_memory_that_ends_where_adam_makes_its_averages_leaves_every_weight_as_i
     assert [trainer.step()] == expected
 
 
-def test_adams_averages_made_beforehand_are_those_that_adam_makes(dataset: Dataset) -> None:
-    from gpt_tui.core.training.optimizer import Optimizer
-
-    trainer, other = Trainer(config(dropout=0.0), dataset), Trainer(config(dropout=0.0), dataset)
-    alone = Optimizer(other.model, other.config.optimizer)
-    for group in alone.adamw.param_groups:
-        group["lr"] = trainer.config.optimizer.learning_rate / (trainer.config.optimizer.warmup_iters + 1)
-    x, y = other._next_batch()
-    other._loss(x, y).backward()
-    other._clip(list(other.model.parameters()), 1.0)
-    alone.adamw.step()
-    trainer.step()
-    mine, torchs = trainer.optimizer.state(), alone.state()
-    assert mine.keys() == torchs.keys()
-    for name, value in torchs.items():
-        assert torch.equal(mine[name], value), name
-        assert (mine[name].dtype, mine[name].device) == (value.dtype, value.device)
-
-
 @pytest.mark.parametrize(("before", "after"), [(12, (6, 2)), (9, (3, 3)), (7, (1, 7)), (2, (1, 2))])
 def test_a_split_batch_reads_the_same_windows(dataset: Dataset, before: int, after: tuple[int, int]) -> None:
     old = config(batch_size=before)

@@ -190,11 +190,11 @@ def test_a_dataset_too_short_for_the_window_is_refused(dataset: Dataset) -> None
 
 def test_weight_decay_pulls_at_matrices_alone(dataset: Dataset) -> None:
     trainer = Trainer(config(norm="layernorm", norm_weight=True, bias=True), dataset)
-    decayed, left = trainer.optimizer.adamw.param_groups
-    assert decayed["weight_decay"] == 0.1
-    assert left["weight_decay"] == 0.0
-    assert {p.dim() for p in decayed["params"]} == {2}
-    assert {p.dim() for p in left["params"]} == {1}
+    decayed, left = trainer.optimizer.adamw.groups
+    assert decayed.weight_decay == 0.1
+    assert left.weight_decay == 0.0
+    assert {p.dim() for p in decayed.parameters} == {2}
+    assert {p.dim() for p in left.parameters} == {1}
 
 
 def test_the_cosine_schedule_is_the_published_one() -> None:

@@ -10,6 +10,7 @@ from torch import Tensor
 from gpt_tui.core.config import OptimizerConfig
 from gpt_tui.core.errors import GptTuiError, shorten
 from gpt_tui.core.model import GPT
+from gpt_tui.core.training.adamw import AdamW, Averages, Group
 from gpt_tui.core.training.muon import Muon
 
 _ADAM = ("step", "exp_avg", "exp_avg_sq")
@@ -29,18 +30,13 @@ class Optimizer:
         taken = set(blocks)
         matrices = [p for p in self._names if p.dim() >= 2 and p not in taken]
         vectors = [p for p in self._names if p.dim() < 2]
-        groups = [{"params": matrices, "weight_decay": config.weight_decay}]
-        if vectors:
-            groups.append({"params": vectors, "weight_decay": 0.0})
-        fused = next(model.parameters()).device.type in ("cpu", "cuda", "mps")
-        self.adamw = torch.optim.AdamW(groups, lr=config.learning_rate, betas=(config.beta1, config.beta2), fused=fused)
+        groups = [Group(matrices, config.weight_decay)] + ([Group(vectors, 0.0)] if vectors else [])
+        self.adamw = AdamW(groups)
 
     def set(self, config: OptimizerConfig, learning_rate: float) -> None:
         """Set what is live before a step. learning_rate: of this step; Muon's own rises and falls with it."""
-        for group in self.adamw.param_groups:
-            group["lr"] = learning_rate
-            group["betas"] = (config.beta1, config.beta2)
-        self.adamw.param_groups[0]["weight_decay"] = config.weight_decay
+        self.adamw.learning_rate, self.adamw.betas = learning_rate, (config.beta1, config.beta2)
+        self.adamw.groups[0].weight_decay = config.weight_decay
         if self.muon is not None:
             self.muon.learning_rate = config.muon_lr * learning_rate / config.learning_rate
             self.muon.momentum = config.muon_momentum
@@ -49,23 +45,13 @@ class Optimizer:
 
     def make_room(self) -> None:
         """All averages, before the first step would make them: one that begins to move weights asks for no memory."""
-        state = self.adamw.state
-        for group in self.adamw.param_groups:
-            for p in group["params"]:
-                if p.grad is not None and p not in state:
-                    state[p] = {
-                        "step": torch.zeros((), dtype=torch.float32, device=p.device),
-                        "exp_avg": torch.zeros_like(p),
-                        "exp_avg_sq": torch.zeros_like(p),
-                    }
+        self.adamw.make_room()
         if self.muon is not None:
             self.muon.make_room()
 
     def step(self, broken: Tensor | None = None) -> None:
         """Move the weights along their gradients, and forget these. broken: where it is 1, nothing moves."""
-        if broken is not None:
-            self.adamw.found_inf = broken  # type: ignore[attr-defined]
-        self.adamw.step()
+        self.adamw.step(broken)
         if self.muon is not None:
             self.muon.step(broken)
         self.forget_gradients()
@@ -79,8 +65,8 @@ class Optimizer:
         momenta = self.muon.momenta() if self.muon is not None else {}
         found = {f"{self._names[p]}.{_MUON}": momentum for p, momentum in momenta.items()}
         for p, name in self._names.items():
-            if p in self.adamw.state:
-                found |= {f"{name}.{key}": self.adamw.state[p][key] for key in _ADAM}
+            if p in self.adamw.averages:
+                found |= {f"{name}.{key}": getattr(self.adamw.averages[p], key) for key in _ADAM}
         return found
 
     def restore(self, saved: Mapping[str, Tensor]) -> None:
@@ -88,7 +74,7 @@ class Optimizer:
 
         Raises GptTuiError where it belongs to another model.
         """
-        self.adamw.state.clear()
+        self.adamw.averages.clear()
         by_muon = set(self.muon.parameters) if self.muon is not None else set()
         momenta: dict[Tensor, Tensor] = {}
         for p, name in self._names.items():
@@ -102,10 +88,10 @@ class Optimizer:
             if p in by_muon:
                 momenta[p] = found[_MUON]
                 continue
-            self.adamw.state[p] = {
-                "step": found["step"].to(p.device, torch.float32).clone(),
-                "exp_avg": found["exp_avg"].to(p.device, p.dtype).clone(),
-                "exp_avg_sq": found["exp_avg_sq"].to(p.device, p.dtype).clone(),
-            }
+            self.adamw.averages[p] = Averages(
+                found["step"].to(p.device, torch.float32).clone(),
+                found["exp_avg"].to(p.device, p.dtype).clone(),
+                found["exp_avg_sq"].to(p.device, p.dtype).clone(),
+            )
         if self.muon is not None:
             self.muon.restore(momenta)
