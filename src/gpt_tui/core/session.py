@@ -29,6 +29,7 @@ from gpt_tui.core.commands import (
     Stop,
 )
 from gpt_tui.core.errors import GptTuiError
+from gpt_tui.core.memory import release
 
 __all__ = [
     "LAST_EVALUATION",
@@ -105,6 +106,8 @@ class Session(Desk):
             self.show(state="FAILED", activity="")
             outcome = Outcome("failed", error=GptTuiError(str(error)), traceback=traceback.format_exc())
         self.close(outcome)
+        if self.plan.attended:  # the program goes on, and so may others
+            release("cpu")
         self._ended.set()
 
 

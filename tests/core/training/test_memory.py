@@ -495,3 +495,21 @@ def test_a_model_that_really_does_not_fit_writes_nothing(tmp_path: Path, text: P
     assert "B free, " in kind
     assert events == []
     assert [path.name for path in (tmp_path / "runs").iterdir() if path.is_dir()] == ["warm"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="it is the C library of Linux that keeps what is freed")
+def test_what_a_step_frees_is_kept_for_the_next_and_given_back_at_the_end() -> None:
+    code = (
+        "import psutil, torch; from gpt_tui.core.memory import keep_freed_memory, release\n"
+        "keep_freed_memory(); process = psutil.Process(); MiB = 2**20\n"
+        "def use(): return [torch.ones(16 * MiB // 4) for _ in range(16)]\n"
+        "use(); before = process.memory_info().rss\n"
+        "held = use(); blocks = held[::2]; del held; full = process.memory_info().rss\n"
+        "del blocks; kept = process.memory_info().rss\n"
+        "release('cpu'); print(*(value // MiB for value in (before, full, kept, process.memory_info().rss)))"
+    )
+    told = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout
+    before, full, kept, left = map(int, told.split())
+    assert full - before < 128  # of 256: the second time most of it was there already
+    assert full - kept < 32
+    assert kept - left > 200

@@ -16,7 +16,7 @@ from gpt_tui.core.config import RunConfig, dataset_faults
 from gpt_tui.core.data import Dataset, sample_batch
 from gpt_tui.core.device import resolve_device, resolve_dtype, resolve_threads
 from gpt_tui.core.errors import GptTuiError, Refusal, shorten
-from gpt_tui.core.memory import release, shortage, windows_at_once
+from gpt_tui.core.memory import keep_freed_memory, release, shortage, windows_at_once
 from gpt_tui.core.model import GPT
 from gpt_tui.core.randomness import derive_seed, make_stream, restore_stream, stream_state
 from gpt_tui.core.training.compiling import CannotCompile, compiled
@@ -318,6 +318,8 @@ class Trainer:
         self.threads = resolve_threads(training.threads)
         if torch.get_num_threads() != self.threads:
             torch.set_num_threads(self.threads)
+        if self.device.type == "cpu":
+            keep_freed_memory()
         if self.device.type == "cuda":
             if training.deterministic:
                 os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # what cuBLAS asks for in exchange
