@@ -16,11 +16,17 @@ from pathlib import Path
 from typing import Any
 
 from gpt_tui.core.config import FIELDS, difference, from_sections
+from gpt_tui.core.device import physical_cores, processor_name, versions
 from gpt_tui.core.errors import GptTuiError
 from gpt_tui.core.events import Finished
 from gpt_tui.core.runs import Run, Shelf
 
 PROGRAM = (sys.executable, "-m", "gpt_tui")
+
+
+def machine() -> str:
+    """What a figure was measured on, in one line."""
+    return f"{processor_name()}, {physical_cores()} cores, torch {versions()['torch']}, Python {versions()['python']}"
 
 
 @dataclass(frozen=True)
