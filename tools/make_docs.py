@@ -74,7 +74,7 @@ PRESET_TABLES = {
     "Parts": ("attention", "feed_forward", "residual", "norm", "position", "output_projection", "head"),
     "Within the parts": ("activation", "norm_weight", "bias", "qkv_bias", "head_bias", "tied_head"),
     "Newer parts, and the start": ("qk_norm", "mix_previous", "zero_init", "init", "dropout", "embd_dropout"),
-    "Optimizer": ("learning_rate", "min_lr", "warmup_iters", "lr_schedule", "lr_decay_iters"),
+    "Optimizer": ("optimizer", "muon_lr", "learning_rate", "min_lr", "warmup_iters", "lr_schedule", "lr_decay_iters"),
     "Optimizer, the rest": ("weight_decay", "beta1", "beta2", "grad_clip"),
     "Training": ("batch_size", "gradient_accumulation_steps", "max_iters", "eval_interval", "eval_iters"),
 }

@@ -21,6 +21,7 @@ from recording import recorded, screen_text
 from runs_app import put
 from textual.pilot import Pilot
 
+from gpt_tui.core import device
 from gpt_tui.core.config import Layer, RunConfig, SamplingConfig, resolve
 from gpt_tui.core.events import AnyEvent, Edit, Failed, Paused, Started
 from gpt_tui.core.insight import Answer, Question, Seen
@@ -55,6 +56,7 @@ def hold_still(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Pace, "next", lambda pace, busy=False: 0.05)  # often enough to be at rest soon
     monkeypatch.setattr(watched_runs, "LATE", math.inf)  # no step is late, however slow the test is
     monkeypatch.setattr(beside, "physical_cores", lambda: 2)
+    monkeypatch.setattr(device, "cpu_has_native_bfloat16", lambda: False)
     monkeypatch.setattr(machine.Meter, "read", lambda meter, gpu=False: machine.Machine(memory=412_000_000, use=163.0))
     monkeypatch.setattr(checkpoints, "_write_tensors", _write_zeros)
     command_line = Form.command_line

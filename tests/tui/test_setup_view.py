@@ -231,8 +231,8 @@ class TestEditing:
         async with opened() as (app, pilot):
             await pilot.press("g", "right")
             await settled(pilot)
-            assert app.setup.preset == "lecture-bigram"
-            assert app.setup.config == PRESETS["lecture-bigram"].config()
+            assert app.setup.preset == "sprint"
+            assert app.setup.config == PRESETS["sprint"].config()
             await pilot.press("enter", *"lecture-colb", "enter")
             await settled(pilot)
             assert "did you mean lecture-colab?" in app.text

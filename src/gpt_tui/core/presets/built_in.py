@@ -165,6 +165,35 @@ def _quick() -> dict[str, Any]:
     }
 
 
+def _sprint() -> dict[str, Any]:
+    """Found by benchmarks/recipes.py. Evaluated as seldom as may be: each look takes as long as ten steps."""
+    return _quick() | {
+        "n_layer": 2,
+        "n_head": 2,
+        "n_embd": 128,
+        "block_size": 64,
+        "zero_init": True,
+        "optimizer": "muon",
+        "muon_lr": 0.06,
+        "muon_momentum": 0.9,
+        "muon_ns_steps": 3,
+        "learning_rate": 0.025,
+        "min_lr": 0.0,
+        "warmup_iters": 10,
+        "lr_schedule": "linear",
+        "lr_decay_iters": "auto",
+        "weight_decay": 0.0,
+        "beta1": 0.9,
+        "beta2": 0.95,
+        "grad_clip": 1.0,
+        "batch_size": 24,
+        "gradient_accumulation_steps": 1,
+        "max_iters": 170,
+        "eval_interval": 170,
+        "eval_iters": 20,
+    }
+
+
 def _gpt2(name: str, summary: str, n_layer: int, n_head: int, n_embd: int, learning_rate: float) -> Preset:
     size = {"n_layer": n_layer, "n_head": n_head, "n_embd": n_embd}
     rates = {"learning_rate": learning_rate, "min_lr": round(learning_rate / 10, 7)}  # 6e-5, not 5.9999999999999995e-5
@@ -175,6 +204,7 @@ PRESETS: dict[str, Preset] = {
     preset.name: preset
     for preset in (
         Preset("quick", "readable verse in a minute on two CPU cores", "gpt-tui's own recipe", _quick()),
+        Preset("sprint", "nanoGPT's CPU loss within seconds", "gpt-tui's own recipe", _sprint()),
         # The lecture's ladder: each rung is the one before it and one thing more.
         Preset(
             "lecture-bigram",
