@@ -204,7 +204,7 @@ def test_the_text_is_no_wider_than_the_terminal(
 
 def test_at_80_columns_a_step_is_one_line_with_its_shape_in_letters_and_in_numbers(tmp_path: Path) -> None:
     lines = [re.sub(" {2,}", "  ", line.strip()) for line in told(tmp_path, "--preset", "nanogpt-cpu").splitlines()]
-    assert "queries, keys, values  3 B H T D  3×12×4×64×32  49,152  37.7M  393 kB" in lines
+    assert "queries, keys, values  3 B H T D  3×12×4×64×32  49,152  37.7M  393.2 kB" in lines
     assert "token ids  B T  12×64  –  –  6.1 kB" in lines
     assert any(line.startswith("block × 4  787,456  ") for line in lines)  # 4 × (12 × 128² and two norms of 128)
     assert "B  12  sequences in a batch: batch_size" in lines

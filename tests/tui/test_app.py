@@ -330,7 +330,7 @@ async def test_the_form_has_the_keys_when_it_is_come_back_to_after_a_scroll(
         assert not app.stage.train.region
         await until(pilot, lambda: app.stage.setup is not None and app.focused is app.stage.setup.pane)
         await pilot.press("right")
-        await until(pilot, lambda: "setup · lecture-bigram" in screen_text(app))
+        await until(pilot, lambda: "setup · sprint" in screen_text(app))
 
 
 @pytest.mark.parametrize("view", ["1", "2"])

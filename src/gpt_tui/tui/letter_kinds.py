@@ -23,7 +23,8 @@ LINE_ENDS, SPACES, INSIDE, FIRST, NAMES, DIGITS, MARKS = KINDS = (
 _LETTER = r"[^\W\d_]"
 _WORD = re.compile(rf"{_LETTER}+(?:['’]{_LETTER}+)*")
 _SPEAKER = re.compile(rf"^{_WORD.pattern}(?: {_WORD.pattern})*:$", re.MULTILINE)
-_BEGINS = re.compile(r"(?:^|[.!?:…])[\s\"'“”‘’()\[\]–—-]*$")  # what stands before the first word of a sentence
+_ENDS = "\r\n.!?:…"  # what stands before the first word of a line or a sentence, but for these:
+_BETWEEN = " \t\"'“”‘’()[]–—-"
 
 
 def kinds(text: str) -> list[str]:
@@ -52,8 +53,10 @@ def _is_name(text: str, word: re.Match[str]) -> bool:
     begins, second = word.start(), word[0][1:2]
     if not (word[0][0].isupper() and second.isalpha()):
         return False
-    line = text.rfind("\n", 0, begins) + 1
-    return not _BEGINS.search(text[line:begins])
+    before = begins - 1
+    while before >= 0 and text[before] in _BETWEEN:
+        before -= 1
+    return before >= 0 and text[before] not in _ENDS
 
 
 def _speakers(text: str) -> Iterator[tuple[int, int]]:

@@ -159,7 +159,7 @@ def test_attention_s_gradient_reaches_no_later_token(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("dtype", "tolerance"), [(torch.float64, 1e-12), (torch.float32, 1e-5), (torch.bfloat16, 5e-2)], ids=str
+    ("dtype", "tolerance"), [(torch.float64, 1e-12), (torch.float32, 1e-5), (torch.bfloat16, 8e-2)], ids=str
 )
 @pytest.mark.parametrize("name", CONFIGS)
 def test_a_cache_changes_nothing_but_the_work(name: str, dtype: torch.dtype, tolerance: float) -> None:

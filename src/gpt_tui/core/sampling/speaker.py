@@ -158,8 +158,8 @@ def _model_of(weights: Mapping[str, Tensor], tokenizer: Tokenizer, config: RunCo
     with _Undrawn():
         model = GPT(config.model, tokenizer.vocab_size)
     own = model.state_dict()
-    faults = [f"there is no {name}" for name in own if name not in weights]
-    faults += [f"the model has no {name}" for name in weights if name not in own]
+    faults = [f"the model has no {name}" for name in weights if name not in own]
+    faults += [f"there is no {name}" for name in own if name not in weights]
     faults += [
         f"{name} is {tuple(weights[name].shape)}, and in the model {tuple(tensor.shape)}"
         for name, tensor in own.items()
