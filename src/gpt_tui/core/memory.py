@@ -68,7 +68,7 @@ def asked_for(error: Exception) -> int | None:
 
 
 # mallopt(3): how much freed memory at the end of the heap is kept, and how many blocks have a mapping of their own.
-_TRIM_THRESHOLD, _MMAP_MAX = -1, -4
+_TRIM_THRESHOLD, _MMAP_MAX, _ARENA_MAX = -1, -4, -8
 
 
 def keep_freed_memory() -> None:
@@ -79,6 +79,7 @@ def keep_freed_memory() -> None:
     if (adjust := getattr(_c_library(), "mallopt", None)) is not None:
         adjust(_TRIM_THRESHOLD, 2**31 - 1)
         adjust(_MMAP_MAX, 0)
+        adjust(_ARENA_MAX, 1)  # that of another thread ends at 64 MB
 
 
 @cache

@@ -29,7 +29,7 @@ from gpt_tui.core.commands import (
     Stop,
 )
 from gpt_tui.core.errors import GptTuiError
-from gpt_tui.core.memory import release
+from gpt_tui.core.memory import keep_freed_memory, release
 
 __all__ = [
     "LAST_EVALUATION",
@@ -71,6 +71,7 @@ class Session(Desk):
         self._patience: Patience | None = None
 
     def start(self) -> None:
+        keep_freed_memory()  # before that thread has memory of its own
         self._thread.start()
 
     @property

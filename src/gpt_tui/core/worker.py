@@ -119,7 +119,7 @@ class Worker:
         self.keeper = Keeper(self.desk, self.writer, self.clock, self.progress, saved_step)
         self.looked_step = prepared.looked
         self.trial = Trial(known_until=int(max(prepared.history.steps, default=0)))
-        self.paused = False
+        self.paused = self.compiling = False
         try:
             self._open()
             reason = self._train()
@@ -207,7 +207,8 @@ class Worker:
         """Begin the next step, and tell what was done."""
         if not self.trainer.under_way:
             self.step_began = time.perf_counter()
-        if self.trainer.compiles_next:
+        self.compiling = self.trainer.compiles_next
+        if self.compiling:
             self.progress.show(COMPILING, 0, None)
         if (result := self._begin_step()) is not None:
             self._tell_step(result)
@@ -219,7 +220,9 @@ class Worker:
 
     def _tell_step(self, result: StepResult) -> None:
         ended = time.perf_counter()
-        average = self.step_seconds.add(ended - self.step_began)
+        if not self.compiling:
+            self.step_seconds.add(ended - self.step_began)
+        average = self.step_seconds.value
         self.trial.add(ended - self.step_began)
         self.step_began = ended  # of the one that is under way, if one is
         trainer, seconds = self.trainer, self.clock.seconds
@@ -272,6 +275,8 @@ class Worker:
             left = trainer.config.training.max_iters - trainer.step_count
             if trial.begins(trainer.device.type, trainer.step_count, left):
                 self._settle()
+                if self.keeper.last_saved_step != trainer.step_count:
+                    self._save("last")  # a stop has to wait while the model is compiled, and may not
                 self._go_on_under(
                     "info", "on", f"Compiling the {left:,} steps that are left; the next one waits for it"
                 )
@@ -456,6 +461,7 @@ class Worker:
         stay = insisted(self.prepared.history.pending_edits, new, command.values)
         if changes := {**stay, **difference(old, new)}:
             self._record_edit(changes)
+            self.trial.begin_anew()
 
     def _stopping(self) -> bool:
         """What is asked while the disk is waited for."""

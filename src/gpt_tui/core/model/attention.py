@@ -14,6 +14,7 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
 from gpt_tui.core.model.dropout import by_hand, keep
 from gpt_tui.core.shapes import ROWS_AT_ONCE, keeps_weights
@@ -21,7 +22,7 @@ from gpt_tui.core.shapes import ROWS_AT_ONCE, keeps_weights
 
 def attend(q: Tensor, k: Tensor, v: Tensor, dropout: float = 0.0) -> Tensor:
     """What each token finds, (B, H, T, D), from queries, keys and values of that shape. dropout: of the weights."""
-    if by_hand(q) and keeps_weights(q.size(2), dropout):
+    if by_hand(q) and keeps_weights(q.size(2), dropout) and (dropout or torch.is_grad_enabled()):
         found: Tensor = _Blocks.apply(q * q.size(-1) ** -0.5, k, v, dropout)  # type: ignore[no-untyped-call]
         return found
     return F.scaled_dot_product_attention(q, k, v, dropout_p=dropout, is_causal=q.size(2) > 1)
@@ -68,12 +69,18 @@ class _Blocks(torch.autograd.Function):
         return y
 
     @staticmethod
+    @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor, Tensor, None]:
         q, k, v, y, *weights = ctx.saved_tensors
         B, H, T, D = y.shape
-        found = (gradient * y).sum(-1).view(B * H, T, 1)  # what a row's weights are worth together
-        gradient = (gradient * (1 / (1 - ctx.p)) if ctx.p else gradient).reshape(B * H, T, D)
-        dq, dk, dv = torch.empty_like(q), torch.zeros_like(k), torch.zeros_like(v)
+        if ctx.p:
+            found = (gradient * y).sum(-1).view(B * H, T, 1)  # what a row's weights are worth together
+            gradient = gradient * (1 / (1 - ctx.p))
+        gradient = gradient.reshape(B * H, T, D)
+        dq = torch.empty_like(q)
+        # What several blocks add to is added up in float32 at least.
+        sums = torch.promote_types(q.dtype, torch.float32) if T > ROWS_AT_ONCE else q.dtype
+        dk, dv = torch.zeros_like(k, dtype=sums), torch.zeros_like(v, dtype=sums)
         for rows in _rows(T):
             past = slice(rows.stop)
             soft = weights.pop(0)
@@ -86,4 +93,4 @@ class _Blocks(torch.autograd.Function):
                 scores = torch.ops.aten._softmax_backward_data(worth, soft, -1, soft.dtype)
             dq[:, rows] = scores @ k[:, past]
             dk[:, past] += scores.mT @ q[:, rows]
-        return dq.view(B, H, T, D), dk.view(B, H, T, D), dv.view(B, H, T, D), None
+        return dq.view(B, H, T, D), dk.to(k.dtype).view(B, H, T, D), dv.to(v.dtype).view(B, H, T, D), None

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
 from gpt_tui.core.model.dropout import by_hand
 
@@ -22,6 +23,7 @@ class _RMSNorm(torch.autograd.Function):
         return y
 
     @staticmethod
+    @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> Tensor:
         y, scale = ctx.saved_tensors
         along = (gradient * y).mean(-1, keepdim=True)
@@ -29,8 +31,9 @@ class _RMSNorm(torch.autograd.Function):
 
 
 def _rms_norm(x: Tensor) -> tuple[Tensor, Tensor]:
-    size = torch.linalg.vector_norm(x, dim=-1, keepdim=True)  # (..., 1)
-    scale = size.square_().div_(x.size(-1)).add_(torch.finfo(x.dtype).eps).rsqrt_()
+    exact = torch.promote_types(x.dtype, torch.float32)
+    size = torch.linalg.vector_norm(x, dim=-1, keepdim=True, dtype=exact)  # (..., 1)
+    scale = size.square_().div_(x.size(-1)).add_(torch.finfo(exact).eps).rsqrt_().to(x.dtype)
     return x * scale, scale
 
 
@@ -43,6 +46,7 @@ class _Turn(torch.autograd.Function):
         return _turn(x, cos, sin, -1)
 
     @staticmethod
+    @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None]:
         cos, sin = ctx.saved_tensors
         return _turn(gradient, cos, sin, 1), None, None
@@ -65,6 +69,7 @@ class _SquaredReLU(torch.autograd.Function):
         return positive.square()
 
     @staticmethod
+    @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> Tensor:
         (positive,) = ctx.saved_tensors
         return torch.mul(gradient, positive).mul_(2)

@@ -14,6 +14,7 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
 
 _BYTES_A_DRAW = 8
 
@@ -26,6 +27,8 @@ def by_hand(x: Tensor) -> bool:
 def keep(shape: Sequence[int], p: float) -> Tensor:
     """uint8 of that shape, drawn from the CPU's default generator: 0 with probability p, else 1."""
     threshold = int(256 * p + float(torch.rand(())))
+    if threshold > 255:
+        return torch.zeros(*shape, dtype=torch.uint8)
     count = math.prod(shape)
     draws = torch.empty(-(-count // _BYTES_A_DRAW), dtype=torch.int64).random_(-(2**63), None)
     return draws.view(torch.uint8)[:count].view(*shape).ge_(threshold)
@@ -40,6 +43,7 @@ class _Drop(torch.autograd.Function):
         return x * kept.to(x.dtype).mul_(ctx.scale)
 
     @staticmethod
+    @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
         (kept,) = ctx.saved_tensors
         return gradient * kept.to(gradient.dtype).mul_(ctx.scale), None

@@ -179,13 +179,11 @@ class Speech(Asked[_Wish, Utterance]):
         """The model that is asked for: for a text that stands there, the one that wrote it, where it is to be had."""
         source, wrote = wish.begun.source, wish.begun.step
         assert source is not None
-        if source.session is None:
-            return self._models.find(replace(source, step=wrote), tell)
         if not wish.texts or wrote is None:
-            return self._models.find(source, tell)
+            return self._models.find(source if source.session is not None else replace(source, step=wrote), tell)
         if any(info.step == wrote for info in Run.open(source.path).checkpoints()):
             return self._models.find(Source(source.path, wrote), tell)
-        speaker, notices = self._models.find(source, tell)
+        speaker, notices = self._models.find(replace(source, step=None), tell)
         if speaker.step == wrote:
             return speaker, notices
         gone = f"The model of step {wrote:,}, which wrote this text, is no longer held"
@@ -193,10 +191,10 @@ class Speech(Asked[_Wish, Utterance]):
 
     def _keep(self, number: int, writing: Writing) -> None:
         """As the latest. Of those before it, with the models that wrote them, as many stay as there is room for."""
-        self._writings.pop(number, None)
         kept, speakers = {number: writing}, [writing.speaker]
         windows, weights = WINDOWS_KEPT - writing.bytes, WEIGHTS_KEPT
-        for other, before in list(reversed(self._writings.items()))[: WRITINGS_KEPT - 1]:
+        others = [(other, before) for other, before in reversed(self._writings.items()) if other != number]
+        for other, before in others[: WRITINGS_KEPT - 1]:
             windows -= before.bytes
             if before.speaker not in speakers and not self._models.has(before.speaker):
                 weights -= before.speaker.model.bytes
@@ -204,7 +202,7 @@ class Speech(Asked[_Wish, Utterance]):
                 break
             kept[other] = before
             speakers.append(before.speaker)
-        self._writings = dict(reversed(kept.items()))
+        self._writings = dict(reversed(kept.items()))  # at once: `model_of` may be asked meanwhile
 
 
 def _draw_alike(one: SamplingConfig, other: SamplingConfig) -> bool:

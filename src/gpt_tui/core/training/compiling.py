@@ -75,7 +75,13 @@ class Trial:
         return True
 
     def failed(self) -> tuple[float, float] | None:
-        """Seconds of a step before and after, once it is known that compiling made it no faster."""
-        if self._before is None or self.mean is None or self.mean < self._before:
+        """Seconds of a step before and after, where compiling made it no faster. Judged once, when that is known."""
+        before, after = self._before, self.mean
+        if before is None or after is None:
             return None
-        return self._before, self.mean
+        self._before = None
+        return (before, after) if after >= before else None
+
+    def begin_anew(self) -> None:
+        """Something was changed that a step's time depends on: what was timed says nothing any more."""
+        self._timed, self._seconds, self._before = 0, 0.0, None

@@ -106,6 +106,7 @@ class Trainer:
         self.tokens = 0
         self._begun: _Begun | None = None
         self._compiled: Callable[..., Any] | None = None
+        self._compiles = False  # whether a compiled step was good
         self._take_machine()
         generator = torch.Generator().manual_seed(derive_seed(config.training.seed, "initialisation"))
         self.model = GPT(config.model, dataset.vocab_size, generator).to(self.device)
@@ -185,6 +186,7 @@ class Trainer:
             total += loss.detach()
         norm = self._clip(list(self.model.parameters()), self.config.optimizer.grad_clip)
         self.optimizer.make_room()
+        self._compiles = self._compiled is not None
         return torch.stack((total, norm))
 
     def _undone_where_it_fails(self, work: Callable[[], Result], place: _Place) -> Result:
@@ -193,7 +195,10 @@ class Trainer:
             return work()
         except Exception as error:  # noqa: BLE001 - raised again below
             short = shortage(error, f"step {self.step_count + 1} does not fit into memory", self.device.type)
-            failed = short or (CannotCompile(error) if self._compiled is not None else error)
+            if self._compiled is not None and (short is None or not self._compiles):
+                failed: Exception = CannotCompile(error)  # where memory is short, the step without it will say so
+            else:
+                failed = short or error
         # Only here, where the error is forgotten, is what its frames held free again.
         self._go_back(place)
         raise failed
@@ -240,7 +245,7 @@ class Trainer:
                     raise told from None
                 raise
         if config.training.compile != old.training.compile and self._compiled is not None:
-            self._compiled = None
+            self._compiled, self._compiles = None, False
             torch.compiler.reset()
         if config.model.dropout != old.model.dropout:
             self.model.set_dropout(config.model.dropout)
