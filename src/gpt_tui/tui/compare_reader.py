@@ -68,9 +68,9 @@ class CompareReader:
         from gpt_tui.core.runs import History, Run
 
         history, tail = History(), Run.open(path).tail()
-        history.extend(tail.poll())
+        tail.feed(history)
         while not tail.at_end and not self._stopped.is_set():
-            history.extend(tail.poll())
+            tail.feed(history)
         return history, tail
 
     def _follow(self, path: Path, tails: dict[Path, LogTail]) -> None:

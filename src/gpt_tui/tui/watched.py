@@ -133,9 +133,7 @@ class Opened:
 
     def poll(self) -> bool:
         """Take what has been written since. Raises GptTuiError where the log cannot be read any more."""
-        events = self._tail.poll()
-        self.history.extend(events)
-        return bool(events)
+        return self._tail.feed(self.history)
 
     @property
     def state(self) -> State:

@@ -15,7 +15,8 @@ import numpy as np
 from gpt_tui.core.errors import GptTuiError, shorten
 from gpt_tui.core.events import Eval
 from gpt_tui.core.files import reason, replace_whole
-from gpt_tui.core.runs.history import Floats, History
+from gpt_tui.core.runs.history import History
+from gpt_tui.core.runs.rows import Floats
 from gpt_tui.core.runs.run import Run
 
 COLUMNS = (

@@ -31,18 +31,14 @@ from gpt_tui.core.events import (
     Surprise,
 )
 from gpt_tui.core.runs.checkpoints import PASSING_REASONS, CheckpointInfo, Succession, passed_over, words
+from gpt_tui.core.runs.rows import FLOAT_COLUMNS, INTEGER_COLUMNS, Floats, Integers, StepRows, rising
 
-Floats = npt.NDArray[np.float64]
-Integers = npt.NDArray[np.int64]
 StateWord = Literal["PREPARING", "TRAINING", "PAUSED", "FINISHED", "STOPPED", "FAILED"]
 Level = Literal["info", "warning", "error"]
 
 _LARGEST = 2**62  # beyond this a step or a token count is nonsense, and would not fit its column
 _LONGEST = 1e12  # seconds, thirty thousand years
 _LINE = 500  # characters of a log line
-
-_FLOAT_COLUMNS = ("times", "losses", "learning_rates", "grad_norms", "tokens_per_second")
-_INTEGER_COLUMNS = ("steps", "tokens")
 
 
 @dataclass(frozen=True)
@@ -80,15 +76,14 @@ class _Columns:
     def __init__(self) -> None:
         self.length = 0
         self._arrays: dict[str, npt.NDArray[Any]] = {
-            **{name: np.empty(1024, np.float64) for name in _FLOAT_COLUMNS},
-            **{name: np.empty(1024, np.int64) for name in _INTEGER_COLUMNS},
+            **{name: np.empty(1024, np.float64) for name in FLOAT_COLUMNS},
+            **{name: np.empty(1024, np.int64) for name in INTEGER_COLUMNS},
         }
 
     def append(self, event: Step) -> None:
         if self.length and event.step <= self._arrays["steps"][self.length - 1]:
             self.cut(event.step - 1)
-        if self.length == len(self._arrays["steps"]):
-            self._arrays = {name: np.resize(array, 2 * self.length) for name, array in self._arrays.items()}
+        self._make_room(1)
         row, arrays = self.length, self._arrays
         arrays["steps"][row] = event.step
         arrays["times"][row] = event.time
@@ -98,6 +93,26 @@ class _Columns:
         arrays["tokens"][row] = event.tokens
         arrays["tokens_per_second"][row] = event.tokens_per_second
         self.length += 1
+
+    def extend(self, rows: StepRows) -> None:
+        """As `append`, row by row."""
+        for part in rising(rows.steps):
+            first = int(rows.steps[part.start])
+            if self.length and first <= self._arrays["steps"][self.length - 1]:
+                self.cut(first - 1)
+            count = part.stop - part.start
+            self._make_room(count)
+            for name, array in self._arrays.items():
+                array[self.length : self.length + count] = getattr(rows, name)[part]
+            self.length += count
+
+    def _make_room(self, count: int) -> None:
+        room, wanted = len(self._arrays["steps"]), self.length + count
+        if wanted <= room:
+            return
+        for name, array in self._arrays.items():  # one after the other: two of a long run's at once are enough
+            self._arrays[name] = np.empty(max(2 * room, wanted), array.dtype)
+            self._arrays[name][: self.length] = array[: self.length]
 
     def cut(self, step: int) -> None:
         """Forget the rows after `step`."""
@@ -244,9 +259,23 @@ class History:
 
     # What happens
 
-    def extend(self, events: Iterable[Event]) -> None:
+    def extend(self, events: Iterable[Event | StepRows]) -> None:
         for event in events:
-            self.apply(event)
+            if isinstance(event, StepRows):
+                self._take(event)
+            else:
+                self.apply(event)
+
+    def _take(self, rows: StepRows) -> None:
+        """As `apply` for the steps of these rows, one after the other."""
+        self.revision += len(rows)
+        sane = np.abs(rows.times) <= _LONGEST
+        self.skipped += len(rows) - int(sane.sum())
+        if not sane.all():
+            rows = rows.at(sane)
+        if len(rows):
+            self._columns.extend(rows)
+            self.step, self.time = int(rows.steps[-1]), float(rows.times[-1])
 
     def apply(self, event: Event) -> None:
         self.revision += 1

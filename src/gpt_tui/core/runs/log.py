@@ -6,21 +6,29 @@ import json
 import os
 import re
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from io import FileIO
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from gpt_tui.core.errors import GptTuiError, NewerVersion, refuse_newer
 from gpt_tui.core.events import AnyEvent, BadEvent, Checkpoint, Continued, Event, Notice, Started, from_json
 from gpt_tui.core.files import open_own, open_regular, reason
+from gpt_tui.core.runs.rows import StepRows, rows_of, stretches
+
+if TYPE_CHECKING:
+    from gpt_tui.core.runs.history import History
 
 LOG_NAME = "events.jsonl"
-POLL_BYTES = 8 << 20
+POLL_BYTES = 4 << 20
 MAX_LINE = 64 << 20  # a longer line is no event of ours, and must not fill the memory
 _BEGINNING = 100  # bytes of such a line that are looked at
 _FINGERPRINT = 64  # bytes before the place reached, to see that it is still the same file
 
 # Lines that come in great numbers, recognised without parsing them.
 _FREQUENT = re.compile(rb'\s*\{\s*"v"\s*:\s*1\s*,\s*"event"\s*:\s*"(step|sample|surprise)"')
+
+_Read = TypeVar("_Read", AnyEvent, AnyEvent | StepRows)
 
 _STEP = re.compile(rb'"step"\s*:\s*(\d{1,18})(?!\d)')
 
@@ -213,6 +221,27 @@ class LogTail:
 
     def poll(self, limit: int = POLL_BYTES) -> list[AnyEvent]:
         """Events of the next `limit` bytes at most; see `at_end`. No file is no events. Raises GptTuiError."""
+        return self._begin(list(self._events(self._lines(self._parts(limit)))))
+
+    def feed(self, history: History, limit: int = POLL_BYTES) -> bool:
+        """Add to a history what `poll` would give, whether anything; a million steps so take no million records."""
+        parts = self._parts(limit)
+        read = list(self._events(self._lines(parts)) if self.thin else self._rows(parts))
+        history.extend(self._begin(read))
+        return bool(read)
+
+    def _begin(self, events: list[_Read]) -> list[_Read]:
+        if not events or self._begun:
+            return events
+        self._begun = True
+        if self._started is None or isinstance(events[0], Started):
+            return events
+        self.unread.start = True
+        started: list[Any] = [self._started]
+        return started + events
+
+    def _parts(self, limit: int) -> list[_Part]:
+        """The next whole lines, parted where stretches of steps begin and end. Raises GptTuiError."""
         try:
             chunk, size = self._read(limit)
         except (FileNotFoundError, NotADirectoryError):
@@ -220,18 +249,16 @@ class LogTail:
         except OSError as error:
             raise GptTuiError(f"{self.path} cannot be read: {reason(error)}") from None
         self.at_end = self._offset >= size
-        first, lines = self._whole_lines(chunk)
-        numbered = enumerate(lines, first)
-        return self._begin(self._events(self._thinned(numbered) if self.thin else numbered))
-
-    def _begin(self, events: list[AnyEvent]) -> list[AnyEvent]:
-        if not events or self._begun:
-            return events
-        self._begun = True
-        if self._started is None or isinstance(events[0], Started):
-            return events
-        self.unread.start = True
-        return [self._started, *events]
+        text = self._whole_lines(chunk)
+        parts, done = [], 0
+        for start, end in () if self.thin else stretches(text):
+            parts += [_Part(text[done:start], False), _Part(text[start:end], True)]
+            done = end
+        parts.append(_Part(text[done:], False))
+        for part in parts:
+            part.number = self._ends + 1
+            self._ends += part.text.count(b"\n")
+        return parts
 
     def _read(self, limit: int) -> tuple[bytes, int]:
         with open_regular(self.path) as file:
@@ -247,22 +274,27 @@ class LogTail:
         self._before = (self._before + chunk)[-_FINGERPRINT:]
         return chunk, size
 
-    def _whole_lines(self, chunk: bytes) -> tuple[int, list[bytes]]:
-        """The number of the first one, and the lines."""
+    def _whole_lines(self, chunk: bytes) -> bytes:
+        """The lines that are whole by now, each but perhaps the last with its end."""
         if self._overlong:
             _, newline, chunk = chunk.partition(b"\n")
             self._overlong = not newline
             self._ends += bool(newline)
-        *lines, self._rest = (self._rest + chunk).split(b"\n")
-        first = self._ends + 1
-        self._ends += len(lines)
+        text = self._rest + chunk
+        whole = text.rfind(b"\n") + 1
+        text, self._rest = text[:whole], text[whole:]
         if self.at_end and self._rest.endswith(b"}") and _is_event(self._rest):
-            lines.append(self._rest)  # whole but for its line end, which a crash took and the next writer gives back
+            text += self._rest  # whole but for its line end, which a crash took and the next writer gives back
             self._rest = b""
         if len(self._rest) > MAX_LINE:
-            lines.append(self._rest[:_BEGINNING])  # which is no event, and will be noted
+            text += self._rest[:_BEGINNING]  # which is no event, and will be noted
             self._rest, self._overlong = b"", True
-        return first, lines
+        return text
+
+    def _lines(self, parts: Iterable[_Part]) -> Iterator[tuple[int, bytes]]:
+        """Those that are wanted, and their numbers."""
+        lines = (numbered for part in parts for numbered in part.lines())
+        return self._thinned(lines) if self.thin else lines
 
     def _thinned(self, lines: Iterable[tuple[int, bytes]]) -> Iterator[tuple[int, bytes]]:
         step: tuple[int, bytes] | None = None
@@ -284,15 +316,37 @@ class LogTail:
         found = _STEP.search(step) if self.whole_to else None
         return found is not None and int(found[1]) <= self.whole_to
 
-    def _events(self, lines: Iterable[tuple[int, bytes]]) -> list[AnyEvent]:
-        events: list[AnyEvent] = []
+    def _events(self, lines: Iterable[tuple[int, bytes]]) -> Iterator[AnyEvent]:
         for number, line in lines:
             event = self.unread.parse(number, line)
             if event is not None:
-                events.append(event)
+                yield event
             else:
                 self.skipped += bool(line.strip())  # a blank line is nothing
-        return events
+
+    def _rows(self, parts: Iterable[_Part]) -> Iterator[AnyEvent | StepRows]:
+        for part in parts:
+            # What follows half a line says what that was, so that it is looked at as an event.
+            rows = rows_of(part.text) if part.steps and not self.unread.torn else None
+            if rows is None:
+                yield from self._events(part.lines())
+            else:
+                yield rows
+
+
+@dataclass
+class _Part:
+    """Some lines of a log. steps: whether each is a step, as the writer writes them; number: of the first line."""
+
+    text: bytes
+    steps: bool
+    number: int = 0
+
+    def lines(self) -> Iterator[tuple[int, bytes]]:
+        lines = self.text.split(b"\n")
+        if not lines[-1]:
+            lines.pop()
+        return enumerate(lines, self.number)
 
 
 def _is_event(line: bytes) -> bool:

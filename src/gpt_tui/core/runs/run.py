@@ -272,9 +272,9 @@ class Run:
 
 
 def _read_on(tail: LogTail, history: History) -> None:
-    history.extend(tail.poll())
+    tail.feed(history)
     while not tail.at_end:
-        history.extend(tail.poll())
+        tail.feed(history)
 
 
 def _finite(value: float | None) -> float | None:
