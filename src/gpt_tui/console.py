@@ -223,6 +223,8 @@ def one_line(text: str) -> str:
 
 def display_width(text: str) -> int:
     """Columns that a line takes on a terminal."""
+    if text.isascii():
+        return len(text)
     return sum(0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text)
 
 

@@ -101,6 +101,10 @@ def _open_door(arguments: Arguments, console: Console) -> int:
         from gpt_tui.cli import shapes
 
         return shapes.run(arguments, console)
+    if arguments.command.name == "runs":
+        from gpt_tui.cli import listing
+
+        return listing.run(arguments, console)
     if command == "runs":
         from gpt_tui.cli import runs
 

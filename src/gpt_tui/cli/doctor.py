@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from gpt_tui.cli.arguments import Arguments
-from gpt_tui.cli.training import find_runs_dir
+from gpt_tui.cli.places import find_runs_dir
 from gpt_tui.console import Console, one_line, show_size, wrap
 from gpt_tui.core.config import environment_layer, read_toml, resolve, user_config_path
 from gpt_tui.core.errors import Fault, GptTuiError, Refusal

@@ -1,4 +1,4 @@
-"""`gpt-tui runs` and what is below it: the shelf as a table, a run in full, checking, deleting, exporting; no torch."""
+"""What is below `gpt-tui runs`: a run in full, checking, deleting, exporting; no torch."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from gpt_tui.cli.arguments import Arguments
-from gpt_tui.cli.training import find_run, find_runs_dir
+from gpt_tui.cli.listing import as_json
+from gpt_tui.cli.places import find_run, find_runs_dir
 from gpt_tui.console import Column, Console, Output, one_line, show_duration, show_loss, show_size, table
 from gpt_tui.core.config import FIELDS, RunConfig, difference
 from gpt_tui.core.errors import Fault, GptTuiError, Refusal
@@ -22,65 +23,10 @@ from gpt_tui.core.runs.verify import Verdict, verify
 
 
 def run(arguments: Arguments, console: Console) -> int:
-    """Obey `runs` and the commands below it."""
+    """Obey a command below `runs`."""
     shelf = Shelf(find_runs_dir(arguments))
-    obey = {"runs": list_runs, "runs show": show, "runs verify": check, "runs rm": remove, "runs export": export}
+    obey = {"runs show": show, "runs verify": check, "runs rm": remove, "runs export": export}
     return obey[arguments.command.name](arguments, shelf, console)
-
-
-def list_runs(arguments: Arguments, shelf: Shelf, console: Console) -> int:
-    _refuse(arguments.faults)
-    summaries: list[RunSummary] = []
-    unread: list[str] = []
-    for found in shelf.runs():
-        try:
-            summaries.append(found.summary())
-        except GptTuiError as error:  # a log that is none hides no other run
-            unread.append(f"{found.name} is not listed: {error}")
-    unread += [f"{path} cannot be read as a run: {why}" for path, why in shelf.broken()]
-    if "json" in arguments:
-        console.json_line(json.dumps([_as_json(summary) for summary in summaries]))
-    elif summaries:
-        console.layout(runs_table(summaries, console.out))
-    elif not unread:
-        console.warn(f"no runs in {shelf.runs_dir} yet; gpt-tui --headless trains one")
-    for told in unread:
-        console.warn(f"gpt-tui: {told}")
-    return 0
-
-
-def runs_table(summaries: Sequence[RunSummary], output: Output) -> str:
-    columns = (
-        Column("name"),
-        Column("state", keep=8),
-        Column("step", "right", 7),
-        Column("val", "right", 6),
-        Column("best", "right", 5),
-        Column("parameters", "right", 2),
-        Column("dataset", keep=3),
-        Column("created", keep=1),
-        Column("title", keep=4),
-    )
-    rows = [
-        (
-            summary.name,
-            summary.state,
-            f"{summary.step}/{summary.max_iters}",
-            show_loss(summary.val_loss),
-            show_loss(summary.best_val_loss),
-            f"{summary.parameters:,}",
-            summary.dataset,
-            summary.created.replace("T", " ")[:16],
-            summary.title or "",
-        )
-        for summary in summaries
-    ]
-    kept = [i for i in range(len(columns)) if any(row[i] for row in rows)]
-    return table([columns[i] for i in kept], [[row[i] for i in kept] for row in rows], output)
-
-
-def _as_json(summary: RunSummary) -> dict[str, Any]:
-    return summary.model_dump(mode="json")
 
 
 def _refuse(faults: Sequence[Fault]) -> None:
@@ -174,7 +120,7 @@ def _details(found: Run, summary: RunSummary, config: RunConfig, history: Histor
     checkpoints = found.checkpoints()
     behind = history.left_behind(checkpoints)
     return {
-        **_as_json(summary),
+        **as_json(summary),
         "config": config.sections(),
         "changed": {name: [old, new] for name, (old, new) in difference(RunConfig(), config).items()},
         "seconds": history.time,

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from gpt_tui.cli.arguments import Arguments
-from gpt_tui.cli.training import find_run, find_runs_dir, open_stdin
+from gpt_tui.cli.places import find_run, find_runs_dir
+from gpt_tui.cli.training import open_stdin
 from gpt_tui.console import Console
 from gpt_tui.core.config import FIELDS, SamplingConfig, find_faults
 from gpt_tui.core.errors import Refusal

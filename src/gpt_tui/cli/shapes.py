@@ -9,7 +9,8 @@ from typing import Any
 
 from gpt_tui.cli.arguments import Arguments
 from gpt_tui.cli.configuration import dataset_faults, read_layers, settle, warn_of_idle_fields
-from gpt_tui.cli.training import find_runs_dir, open_stdin
+from gpt_tui.cli.places import find_runs_dir
+from gpt_tui.cli.training import open_stdin
 from gpt_tui.cli.walk_text import hang, legend, picture, plain, walk_table
 from gpt_tui.console import Console, Output, show_count, show_duration, show_size, wrap
 from gpt_tui.core.config import FIELDS, Resolved, RunConfig

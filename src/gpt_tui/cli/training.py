@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 from gpt_tui.cli import serve
 from gpt_tui.cli.arguments import Arguments
 from gpt_tui.cli.configuration import dataset_faults, read_layers, settle, show_config, warn_of_idle_fields
+from gpt_tui.cli.places import find_run, find_runs_dir
 from gpt_tui.console import Console
 from gpt_tui.core.config import FIELDS, FieldSpec, Layer, Resolved, difference, find_faults, resolve
-from gpt_tui.core.errors import Fault, GptTuiError, Refusal
-from gpt_tui.core.files import expanded
+from gpt_tui.core.errors import Fault, Refusal
 
 if TYPE_CHECKING:
-    from gpt_tui.core.runs import Run
+    pass
 
 _HEADLESS_ONLY = ("json", "quiet", "target-loss", "max-seconds")
 
@@ -162,31 +162,6 @@ def _name_fault(name: str, runs_dir: Path) -> str | None:
         return why
     taken = os.path.lexists(runs_dir / name)
     return f"there is a run of this name in {runs_dir} already" if taken else None
-
-
-def find_runs_dir(arguments: Arguments) -> Path:
-    """Where runs are kept: --runs-dir, GPT_TUI_RUNS_DIR, or the user's data directory."""
-    from gpt_tui.core.runs import default_runs_dir
-
-    given = arguments.get("runs-dir")
-    if given is None:
-        return default_runs_dir()
-    if not given or "\0" in given:
-        arguments.faults.append(Fault("--runs-dir", given, "must be the path of a folder"))
-        return default_runs_dir()
-    return expanded(given)
-
-
-def find_run(spec: str, label: str, runs_dir: Path) -> tuple[Run, int | None]:
-    """The run and step that RUN[@STEP] means. Raises Refusal, under the name that the person gave it."""
-    from gpt_tui.core.runs import Shelf
-
-    try:
-        return Shelf(runs_dir).find(spec)
-    except Refusal as refusal:
-        raise Refusal([Fault(label, fault.value, fault.message) for fault in refusal.faults]) from None
-    except GptTuiError as error:
-        raise Refusal.one(label, spec, str(error)) from None
 
 
 def _continue(spec: str, fork: bool, layers: list[Layer], runs_dir: Path) -> tuple[Resolved, dict[str, Any]]:

@@ -80,6 +80,8 @@ def did_you_mean(name: str, names: Iterable[str]) -> str:
 
 def visible(text: str, keep: str = "") -> str:
     """`text` with what cannot be seen made visible (a newline as \\n), but for the characters of `keep`."""
+    if text.isprintable():
+        return text
     return "".join(c if c.isprintable() or c in keep else repr(c)[1:-1] for c in text)
 
 

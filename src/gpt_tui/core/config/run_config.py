@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 
 from gpt_tui.core.config.fields import ENDLESS, FIELDS, SECTIONS, FieldSpec
 from gpt_tui.core.config.rules import conflicts
@@ -25,11 +25,11 @@ from gpt_tui.core.errors import Fault, Refusal, did_you_mean
 class RunConfig(Section):
     """The whole description of a run, frozen."""
 
-    model: ModelConfig = ModelConfig()
-    data: DataConfig = DataConfig()
-    optimizer: OptimizerConfig = OptimizerConfig()
-    training: TrainingConfig = TrainingConfig()
-    sampling: SamplingConfig = SamplingConfig()
+    model: ModelConfig = Field(default_factory=ModelConfig)
+    data: DataConfig = Field(default_factory=DataConfig)
+    optimizer: OptimizerConfig = Field(default_factory=OptimizerConfig)
+    training: TrainingConfig = Field(default_factory=TrainingConfig)
+    sampling: SamplingConfig = Field(default_factory=SamplingConfig)
 
     def flat(self) -> dict[str, Any]:
         """Every field's value by its name, in the order of the definition."""

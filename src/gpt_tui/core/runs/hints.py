@@ -8,7 +8,8 @@ import subprocess
 from pathlib import Path
 from typing import Literal
 
-from gpt_tui.core.runs.shelf import RUNS_VARIABLE, default_runs_dir, name_fault
+from gpt_tui.core.runs.places import RUNS_VARIABLE, default_runs_dir
+from gpt_tui.core.runs.shelf import name_fault
 
 
 def going_on(

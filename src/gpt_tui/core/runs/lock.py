@@ -13,8 +13,6 @@ import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-import filelock
-
 from gpt_tui.core.errors import GptTuiError, shorten
 from gpt_tui.core.files import read_small, reason, refuse_foreign, replace_whole
 
@@ -44,6 +42,8 @@ class RunLock:
     """The right to write into a run's directory. Not reentrant; may be released by another thread than took it."""
 
     def __init__(self, directory: Path):
+        import filelock  # which takes time, and who only looks has no need of it
+
         self.directory = directory
         self._lock = filelock.FileLock(directory / LOCK_NAME, thread_local=False)
         self._locked: tuple[int, int] | None = None  # which file it is
@@ -60,6 +60,8 @@ class RunLock:
 
     def acquire(self) -> None:
         """Raises RunIsHeld, naming the process; GptTuiError where no lock can be made."""
+        import filelock
+
         refuse_foreign(self.directory / LOCK_NAME)
         try:
             self._lock.acquire(timeout=_PATIENCE, poll_interval=_POLL)
@@ -136,6 +138,8 @@ def is_held(directory: Path) -> bool:
 
 
 def _is_held_windows(path: Path) -> bool:
+    import filelock
+
     lock = filelock.FileLock(path, thread_local=False)
     for _ in range(3):  # another reader may be looking at this very moment
         try:

@@ -22,6 +22,7 @@ from gpt_tui.core.runs.checkpoints import CheckpointInfo, LoadedCheckpoint, load
 from gpt_tui.core.runs.history import History
 from gpt_tui.core.runs.lock import RunLock, is_held
 from gpt_tui.core.runs.log import LOG_NAME, EventLog, LogTail, Unread, version_of
+from gpt_tui.core.runs.summary import RunState, RunSummary
 from gpt_tui.core.runs.tensors import CorruptCheckpoint
 from gpt_tui.core.shapes import FLOAT, parameters
 
@@ -32,8 +33,6 @@ CONFIG_NAME = "config.toml"
 CONFIG_VERSION = 1
 RECORD_NAME = "run.json"
 NOTES_NAME = "shelf.json"
-
-RunState = Literal["live", "finished", "stopped", "interrupted", "failed"]
 
 _MAX_RECORD = 64 << 20  # a vocabulary of every character there is fits ten times
 _MAX_NOTES = 1 << 20
@@ -121,25 +120,6 @@ class ShelfNotes(BaseModel):
     @classmethod
     def _visible_lines(cls, note: str) -> str:
         return "\n".join(shorten(line, len(line) * 10) for line in note.splitlines())
-
-
-class RunSummary(BaseModel):
-    """One run in a list: the fields of `runs --json`. A loss that is not there or not finite is None."""
-
-    model_config = ConfigDict(frozen=True)
-
-    name: str
-    title: str
-    path: str
-    state: RunState
-    step: int
-    max_iters: int
-    val_loss: float | None
-    best_val_loss: float | None
-    best_step: int | None
-    parameters: int
-    dataset: str
-    created: str
 
 
 class Run:

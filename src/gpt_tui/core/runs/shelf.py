@@ -10,28 +10,19 @@ import sys
 from datetime import datetime
 from pathlib import Path
 
-import platformdirs
-
 from gpt_tui.core.config import RunConfig
 from gpt_tui.core.errors import GptTuiError, Refusal, did_you_mean
 from gpt_tui.core.files import SIGNATURE, expanded, is_abandoned, is_link, patiently, reason, signature, sync_directory
 from gpt_tui.core.runs.lock import RunIsHeld, RunLock
+from gpt_tui.core.runs.places import instant, run_directories
 from gpt_tui.core.runs.run import CONFIG_NAME, CONFIG_VERSION, RECORD_NAME, Run, RunRecord, RunWriter
 
-RUNS_VARIABLE = "GPT_TUI_RUNS_DIR"
 LATEST = "latest"
 
 _LEFTOVER = re.compile(rf"\.(?:new-{SIGNATURE}|removed-[0-9a-f]{{8}})", re.ASCII)
 _MAX_NAME = 100
 _MAX_NAME_BYTES = 200  # file systems take 255, and temporary names beside it are longer
 _WINDOWS_DEVICES = re.compile(r"(con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³]|conin\$|conout\$)(\..*)?", re.IGNORECASE)
-
-
-def default_runs_dir() -> Path:
-    """`GPT_TUI_RUNS_DIR` where it is set, otherwise `runs` in the user's data directory."""
-    if given := os.environ.get(RUNS_VARIABLE):
-        return expanded(given).absolute()
-    return platformdirs.user_data_path("gpt-tui", appauthor=False) / "runs"
 
 
 class Shelf:
@@ -59,19 +50,14 @@ class Shelf:
                 runs.append(self._open(path))
             except GptTuiError as error:
                 broken.append((path, str(error)))
-        runs.sort(key=lambda run: (_instant(run.record().created), run.name), reverse=True)
+        runs.sort(key=lambda run: (instant(run.record().created), run.name), reverse=True)
         present = {run.path for run in runs}
         self._opened = {path: kept for path, kept in self._opened.items() if path in present}
         return runs, broken
 
     def directories(self) -> list[Path]:
         """Every directory that should be a run, by name, also those that cannot be opened. Raises GptTuiError."""
-        try:
-            return sorted(path for path in self.runs_dir.iterdir() if not path.name.startswith(".") and path.is_dir())
-        except FileNotFoundError:
-            return []
-        except OSError as error:
-            raise GptTuiError(f"the runs directory {self.runs_dir} cannot be read: {reason(error)}") from None
+        return run_directories(self.runs_dir)
 
     def _open(self, path: Path) -> Run:
         try:
@@ -269,7 +255,7 @@ def name_fault(name: str) -> str | None:
 
 def default_name(record: RunRecord, preset: str | None) -> str:
     """YYYYMMDD-HHMMSS-<preset or dataset>, by the local clock."""
-    when = datetime.fromtimestamp(_instant(record.created)) if _instant(record.created) else datetime.now()
+    when = datetime.fromtimestamp(instant(record.created)) if instant(record.created) else datetime.now()
     what = preset or record.dataset.name
     stem = Path(what).stem if preset is None else what
     slug = re.sub(r"[^a-z0-9]+", "-", stem.lower()).strip("-")[:40].strip("-")
@@ -287,14 +273,6 @@ def _rename_to_free(beside: Path, path: Path) -> bool:
             return False
         raise
     return True
-
-
-def _instant(created: str) -> float:
-    """Seconds since 1970 of an ISO 8601 time; 0 for what is none."""
-    try:
-        return datetime.fromisoformat(created).timestamp()
-    except (ValueError, OverflowError, OSError):
-        return 0.0
 
 
 def _looks_like_path(spec: str) -> bool:
