@@ -26,12 +26,12 @@ from gpt_tui.core.runs.run import (
     RECORD_NAME,
     Run,
     RunRecord,
-    RunState,
     half_written,
     read_config,
     read_notes,
     read_record,
 )
+from gpt_tui.core.runs.summary import RunState
 from gpt_tui.core.runs.tensors import (
     OTHER_CHECKSUM,
     CorruptCheckpoint,

@@ -68,7 +68,16 @@ class Grid:
         if not 0 <= y < self.height:
             return
         row, roles, role_id = self.codes[y], self.roles[y], _ROLE_IDS[role]
-        for c in plain(text) if self.ascii else text:
+        if self.ascii:
+            text = plain(text)
+        if x >= 0 and (kinds := set(text)) and all(get_character_cell_size(c) == 1 for c in kinds):
+            text = text[: max(self.width - x, 0)]
+            if text:
+                self._mend(row, x, len(text))
+                row[x : x + len(text)] = ord(text[0]) if len(kinds) == 1 else [ord(c) for c in text]
+                roles[x : x + len(text)] = role_id
+            return
+        for c in text:
             wide = get_character_cell_size(c)
             if x < 0 or x + wide > self.width:
                 break

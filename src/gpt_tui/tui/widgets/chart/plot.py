@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from gpt_tui.tui.widgets.chart import axes, limits
 from gpt_tui.tui.widgets.chart.axes import Scale, Unit
 from gpt_tui.tui.widgets.chart.canvas import ASCII_ROWS, Grid, braille, cell_width, fitted, strokes, visible
-from gpt_tui.tui.widgets.chart.pyramid import FloatArray
+from gpt_tui.tui.widgets.chart.pyramid import FloatArray, IntArray
 from gpt_tui.tui.widgets.chart.read_out import LEAST_NAME, Pieces, Reading, boxes, glyph, in_one_line, length, read_out
 from gpt_tui.tui.widgets.chart.series import Mark, Reference, Series
 from gpt_tui.tui.widgets.chart.trace import Bins, Trace, edge_values, rows_of, trace
@@ -80,6 +80,13 @@ def draw(plan: Plan) -> Frame:
         _draw_placeholder(grid, plan.placeholder)
         return Frame(grid)
     return _Drawing(plan, grid, x_scale, view).draw()
+
+
+def _cells(at: FloatArray, dots: int, cells: int) -> tuple[IntArray, Cells]:
+    """The cells in which places lie that are counted in dots, not rounded; and which of them are in sight."""
+    seen = (at >= -0.5) & (at <= dots - 0.5)
+    whole = np.clip(np.round(np.where(seen, at, 0.0)), 0, dots - 1).astype(np.int64)
+    return whole * cells // dots, seen
 
 
 def _draw_placeholder(grid: Grid, text: str) -> None:
@@ -242,17 +249,22 @@ class _Drawing:
 
     def _column(self, x: float) -> int | None:
         """The cell column of `x` in the plot, or None out of sight."""
-        at = float(self.x_scale.fraction(x)) * max(self.across - 1, 1)
-        if not -0.5 <= at <= self.across - 0.5:
-            return None
-        return min(max(round(at), 0), self.across - 1) * self.view.box.width // self.across
+        ((column,), (seen,)) = self._columns([x])
+        return int(column) if seen else None
+
+    def _columns(self, x: Sequence[float]) -> tuple[IntArray, Cells]:
+        """The cell columns of many, and which of them are in sight."""
+        at = self.x_scale.fraction(np.array(x, dtype=np.float64)) * max(self.across - 1, 1)
+        return _cells(at, self.across, self.view.box.width)
 
     def _row(self, y: float) -> int | None:
         """The cell row of `y` in the plot, or None out of sight."""
-        at = float(rows_of(y, self.view.y_scale, self.down))
-        if not -0.5 <= at <= self.down - 0.5:
-            return None
-        return min(max(round(at), 0), self.down - 1) * self.view.box.height // self.down
+        ((row,), (seen,)) = self._rows(np.array([y]))
+        return int(row) if seen else None
+
+    def _rows(self, y: FloatArray) -> tuple[IntArray, Cells]:
+        """The cell rows of many, and which of them are in sight."""
+        return _cells(rows_of(y, self.view.y_scale, self.down), self.down, self.view.box.height)
 
     def _put(self, column: int, row: int, text: str, role: str) -> None:
         """Write inside the plot, counted from its corner."""
@@ -271,12 +283,14 @@ class _Drawing:
                 self.grid.put(box.left, box.top + row, line, "reference")
 
     def _mark_lines(self) -> None:
-        box = self.view.box
-        for mark in self.plan.marks:
-            column = self._column(mark.x)
-            if column is None:
-                continue
-            if mark.kind == "checkpoint":
+        box, marks = self.view.box, self.plan.marks
+        columns, seen = self._columns([mark.x for mark in marks])
+        drawn = 2 * columns + np.array([mark.kind == "checkpoint" for mark in marks], dtype=np.int64)
+        # Of the thousands of marks of a long run a column shows the last of either kind, the later one on top.
+        backwards = drawn[seen][::-1]
+        _, last = np.unique(backwards, return_index=True)
+        for column, is_tick in (divmod(int(backwards[place]), 2) for place in np.sort(last)[::-1]):
+            if is_tick:
                 self.grid.put(box.left + column, box.top + box.height - 1, "╷", "mark")
             else:
                 for row in range(box.height):
@@ -357,11 +371,10 @@ class _Drawing:
         """
         assert s.marker is not None
         box, values = self.view.box, s.smoothed(self.plan.smoothing).values
-        places: list[tuple[int, int]] = []
-        for dot in np.flatnonzero(bins.stops > bins.starts)[::-1].tolist():
-            row = self._row(float(values[bins.stops[dot] - 1]))
-            if row is not None:
-                places.append((dot * box.width // self.across, row))
+        dots = np.flatnonzero(bins.stops > bins.starts)[::-1]
+        rows, seen = self._rows(values[bins.stops[dots] - 1])
+        columns = dots * box.width // self.across
+        places = list(zip(columns[seen].tolist(), rows[seen].tolist(), strict=True))
         chosen: list[tuple[int, int]] = []
         for column, row in places:
             if column < box.width - s.shift and (not chosen or chosen[-1][0] - column >= s.apart):
@@ -451,9 +464,12 @@ class _Drawing:
         box = self.view.box
         if box.width < 24 or box.height < 5:
             return
-        for mark in sorted(self.plan.marks, key=lambda m: m.x, reverse=True):
-            column, text = self._column(mark.x), fitted(visible(mark.text).strip(), max(24, box.width // 2))
-            if column is None or not text or mark.kind == "checkpoint":
+        told = [mark for mark in self.plan.marks if mark.kind != "checkpoint" and mark.text]
+        told.sort(key=lambda mark: mark.x, reverse=True)
+        columns, seen = self._columns([mark.x for mark in told])
+        for at in np.flatnonzero(seen).tolist():
+            column, text = int(columns[at]), fitted(visible(told[at].text).strip(), max(24, box.width // 2))
+            if not text:
                 continue
             width = cell_width(text)
             places = ((row, start) for row in range(box.height // 3) for start in (column + 2, column - width - 1))
