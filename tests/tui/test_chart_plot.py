@@ -590,3 +590,25 @@ def test_where_lines_share_a_cell_the_first_series_is_seen() -> None:
     assert frame.box
     seen = {frame.grid.role_at(x, y) for x in range(frame.box.left, 60) for y in range(frame.box.height)}
     assert seen == {"train", "blank"}
+
+
+@given(st.lists(st.tuples(st.floats(0, 100), st.sampled_from(("edit", "pause", "checkpoint", "note"))), max_size=300))
+def test_of_marks_in_one_column_those_that_come_last_are_seen(places: list[tuple[float, str]]) -> None:
+    """However many marks a long run has: the same as to draw one after the other."""
+    series = [Series("train", range(101), [2.0] * 101)]
+    marks = [Mark(x, "", kind) for x, kind in places]  # type: ignore[arg-type]
+    frame = draw(Plan(60, 12, series, marks=marks))
+    assert frame.box is not None
+    box, bottom = frame.box, frame.box.top + frame.box.height - 1
+    last: dict[int, str] = {}
+    for mark in marks:
+        column = min(max(round(mark.x / 100 * (2 * box.width - 1)), 0), 2 * box.width - 1) // 2
+        last[column] = mark.kind
+    lined = {
+        min(round(m.x / 100 * (2 * box.width - 1)), 2 * box.width - 1) // 2 for m in marks if m.kind != "checkpoint"
+    }
+    for column in range(box.width):
+        foot = chr(int(frame.grid.codes[bottom, box.left + column]))
+        head = chr(int(frame.grid.codes[box.top, box.left + column]))
+        assert (head == "┊") == (column in lined)
+        assert foot == {None: " ", "checkpoint": "╷"}.get(last.get(column), "┊")

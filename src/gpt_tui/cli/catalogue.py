@@ -114,7 +114,8 @@ def show_dataset(arguments: Arguments, console: Console) -> None:
 
 
 def clean(arguments: Arguments, console: Console) -> None:
-    from gpt_tui.core.data import clean_cache, default_cache_dir
+    from gpt_tui.core.data import clean_cache
+    from gpt_tui.core.files import default_cache_dir
 
     freed = clean_cache()
     console.data(f"freed {show_size(freed)} in {default_cache_dir()}")

@@ -107,7 +107,8 @@ def _look_at_runs(findings: Findings, runs_dir: Path) -> None:
 
 
 def _look_at_cache(findings: Findings) -> None:
-    from gpt_tui.core.data import CACHE_VARIABLE, default_cache_dir, list_datasets
+    from gpt_tui.core.data import list_datasets
+    from gpt_tui.core.files import CACHE_VARIABLE, default_cache_dir
 
     cache = default_cache_dir()
     findings.facts["cache"] = {

@@ -23,6 +23,8 @@ from gpt_tui.core.errors import GptTuiError
 # How a process signs what it makes beside its place. Before there was the machine, it signed with its id alone.
 SIGNATURE = r"(?P<maker>\d{1,9})(?:-(?P<machine>[0-9a-f]{8}))?-[0-9a-f]{8}"
 
+CACHE_VARIABLE = "GPT_TUI_CACHE_DIR"
+
 HARD_LINK = "another name of a file that may be somebody else's"
 
 _ABANDONED = 3600.0  # seconds
@@ -35,6 +37,15 @@ def expanded(name: str | Path) -> Path:
         return Path(name).expanduser()
     except RuntimeError:
         return Path(name)
+
+
+def default_cache_dir() -> Path:
+    """`GPT_TUI_CACHE_DIR` where it is set, otherwise the user's cache directory."""
+    if given := os.environ.get(CACHE_VARIABLE):
+        return expanded(given)
+    import platformdirs
+
+    return Path(platformdirs.user_cache_dir("gpt-tui", appauthor=False))
 
 
 def replace_whole(path: Path, content: bytes) -> None:

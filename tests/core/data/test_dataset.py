@@ -19,7 +19,6 @@ from gpt_tui.core.data import (
     OtherText,
     Stopped,
     clean_cache,
-    default_cache_dir,
     list_datasets,
     load_dataset,
     recall_dataset,
@@ -30,6 +29,7 @@ from gpt_tui.core.data import dataset as dataset_module
 from gpt_tui.core.data.cache import Cache
 from gpt_tui.core.data.watch import Watch
 from gpt_tui.core.errors import GptTuiError, Refusal
+from gpt_tui.core.files import default_cache_dir
 
 PROSE = "The quick brown fox jumps over the lazy dog; 32 times, it says — naïvely.\r\n" * 40
 

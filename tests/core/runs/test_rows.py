@@ -1,7 +1,9 @@
-"""Steps read as rows: whatever a log holds, they tell what its events tell one by one, and of a long run in no time."""
+"""Steps read as rows, and kept: whatever a log holds, they tell what its events tell one by one."""
 
 from __future__ import annotations
 
+import json
+import os
 import random
 import re
 from pathlib import Path
@@ -9,12 +11,14 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from gpt_tui.core.data import clean_cache
 from gpt_tui.core.events import Checkpoint, Continued, Edit, Eval, Failed, Notice, Paused, Sample, Step
+from gpt_tui.core.files import default_cache_dir
 from gpt_tui.core.runs import History, LogTail
-from gpt_tui.core.runs.rows import rows_of, stretches
+from gpt_tui.core.runs.rows import StepRows, rows_of, stretches
 
 ODD_NUMBERS = ("null", "1e999", "-1e999", "-0.0", "1E+5", "007", "+1", "1-2", "1.", ".5", "3", "e1", "9" * 400, '"2"')
 ODD_COUNTS = ("-1", "01", "9" * 18, "9" * 19, "4611686018427387904", "2.0", "null", "")
@@ -134,3 +138,155 @@ def test_the_longest_stretch_is_read_with_every_digit(tmp_path: Path) -> None:
     assert (history.losses[-1], history.tokens[-1], history.time) == (last.loss, last.tokens, last.time)
     assert np.isfinite(history.losses).all()
     assert history.revision == 50_000
+
+
+# What is kept ------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def kept_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Short logs too, which are known by their first bytes, as long ones are."""
+    monkeypatch.setattr("gpt_tui.core.runs.log.LONG", 1)
+    monkeypatch.setattr("gpt_tui.core.runs.kept._HEAD", 100)
+
+
+def read(path: Path, piece: int = 1 << 20) -> dict[str, Any]:
+    history, tail = History(), LogTail(path)
+    tail.feed(history, piece)
+    while not tail.at_end:
+        tail.feed(history, piece)
+    return told(history, tail)
+
+
+def read_one_by_one(path: Path) -> dict[str, Any]:
+    history, tail = History(), LogTail(path)
+    history.extend(tail.poll())
+    while not tail.at_end:
+        history.extend(tail.poll())
+    return told(history, tail)
+
+
+def kept_files() -> list[Path]:
+    return sorted(default_cache_dir().glob("rows/*"))
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(logs(), logs(), st.sampled_from((300, 5000, 1 << 20)))
+def test_what_is_kept_of_a_log_tells_what_the_log_tells(
+    kept_at_once: None, tmp_path_factory: pytest.TempPathFactory, log: bytes, more: bytes, piece: int
+) -> None:
+    path = tmp_path_factory.mktemp("log") / "log"
+    for content in (log, log, log + more, log + more, log[: len(log) // 2], b"\n" + log[1:]):
+        path.write_bytes(content)
+        assert read(path, piece) == read_one_by_one(path)
+
+
+@pytest.fixture
+def long_log(kept_at_once: None, tmp_path: Path) -> Path:
+    path = tmp_path / "log"
+    events = [Eval(step=n, train_loss=2.0, val_loss=2.1, whole_split=False, best=True) for n in (100, 200)]
+    looks = [event.to_json().encode() for event in events]
+    lines = [*map(line, range(1, 101)), looks[0], *map(line, range(101, 201)), looks[1]]
+    path.write_bytes(b"\n".join(lines) + b"\n")
+    return path
+
+
+@pytest.fixture
+def parsed(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """How long the stretches are, in bytes, that are read from a log from now on."""
+    lengths: list[int] = []
+
+    def noted(stretch: bytes) -> StepRows | None:
+        lengths.append(len(stretch))
+        return rows_of(stretch)
+
+    monkeypatch.setattr("gpt_tui.core.runs.log.rows_of", noted)
+    return lengths
+
+
+def test_a_log_that_was_read_once_is_not_read_again_but_for_what_it_gained(
+    long_log: Path, parsed: list[int], tmp_path: Path
+) -> None:
+    whole = read(long_log)
+    assert len(parsed) == 2
+    assert len(kept_files()) == 1
+    parsed.clear()
+    assert read(long_log) == whole
+    moved = long_log.rename(tmp_path / "moved")
+    assert read(moved) == whole
+    assert parsed == []
+    with moved.open("ab") as file:
+        file.write(b"\n".join(map(line, range(201, 221))) + b"\n")
+    assert read(moved)["step"] == 220
+    assert len(parsed) == 1
+
+
+def test_a_log_of_which_a_byte_became_another_is_read_itself(long_log: Path, parsed: list[int]) -> None:
+    whole = read(long_log)
+    content = bytearray(long_log.read_bytes())
+    place = content.index(b'"loss":', len(content) // 3) + len(b'"loss":')
+    content[place] ^= 1
+    long_log.write_bytes(content)
+    parsed.clear()
+    again = read(long_log)
+    assert len(parsed) == 2
+    assert again == read_one_by_one(long_log) != whole
+
+
+def test_kept_rows_that_are_damaged_another_logs_or_none_are_passed_over_and_made_again(
+    long_log: Path, parsed: list[int]
+) -> None:
+    whole = read(long_log)
+    (kept,) = kept_files()
+    content = kept.read_bytes()
+    damaged = bytearray(content)
+    damaged[1000] ^= 1
+    index = json.loads(content[content.rindex(b'{"v"') : -8])
+    forgeries = []
+    for changes in ({"v": 2}, {"log": "0" * 64}, {"body": "0" * 64}, {"parts": [[1]]}, {"parts": None}, {"bytes": "1"}):
+        text = json.dumps({**index, **changes}).encode()
+        forgeries.append(content[: content.rindex(b'{"v"')] + text + len(text).to_bytes(8, "little"))
+    for other in (bytes(damaged), content[:-1], content[1:], content[:500], b"", b"\xff" * 4000, *forgeries):
+        kept.write_bytes(other)
+        parsed.clear()
+        assert read(long_log) == whole
+        assert len(parsed) == 2
+        assert kept.read_bytes() == content
+
+
+def test_kept_rows_that_go_bad_while_they_are_read_are_left_for_the_log(
+    long_log: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = read(long_log)
+    (kept,) = kept_files()
+    content, touch = kept.read_bytes(), os.utime
+
+    def spoil(path: Path) -> None:  # the last thing that is done before the parts are read
+        touch(path)
+        path.write_bytes(content[:8000])
+
+    monkeypatch.setattr("gpt_tui.core.runs.kept.os.utime", spoil)
+    assert read(long_log) == whole
+
+
+def test_a_cache_that_cannot_be_written_costs_nothing_but_time(
+    long_log: Path, parsed: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    default_cache_dir().parent.mkdir(parents=True, exist_ok=True)
+    default_cache_dir().write_bytes(b"no folder")
+    assert read(long_log) == read(long_log)
+    assert len(parsed) == 4
+
+
+def test_only_the_newest_logs_are_kept_and_nothing_of_one_that_was_not_read_to_its_end(
+    long_log: Path, tmp_path: Path
+) -> None:
+    LogTail(long_log).feed(History(), 300)
+    assert kept_files() == []
+    for number in range(10):
+        other = tmp_path / f"log-{number}"
+        other.write_bytes(b'{"v":1,"event":"paused","step":%d}\n' % number + long_log.read_bytes())
+        read(other)
+    assert len(kept_files()) == 8
+    assert clean_cache() > 0
+    assert not default_cache_dir().exists()

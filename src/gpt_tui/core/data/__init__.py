@@ -2,7 +2,7 @@
 
 from gpt_tui.core.config import DatasetFacts
 from gpt_tui.core.data.batches import sample_batch, windows
-from gpt_tui.core.data.cache import CACHE_VARIABLE, clean_cache, default_cache_dir
+from gpt_tui.core.data.cache import clean_cache
 from gpt_tui.core.data.catalogue import DatasetInfo, list_datasets
 from gpt_tui.core.data.dataset import Dataset, OtherText, load_dataset, recall_dataset
 from gpt_tui.core.data.explain import Explanation, VocabularyRow, explain, render_explanation
@@ -19,7 +19,6 @@ from gpt_tui.core.data.watch import Progress, ShouldStop, Stopped
 from gpt_tui.core.errors import visible
 
 __all__ = [
-    "CACHE_VARIABLE",
     "DATASET_NAMES",
     "SOURCE_RUNG",
     "STANDARD_INPUT",
@@ -38,7 +37,6 @@ __all__ = [
     "UnknownCharacter",
     "VocabularyRow",
     "clean_cache",
-    "default_cache_dir",
     "entropy_ladder",
     "explain",
     "list_datasets",

@@ -1,7 +1,8 @@
 """The folder where downloaded texts and tokens are kept: its place, its locks, its cleaning, what is done without it.
 
 Layout: texts/ (downloads), tokens/ (one folder a text and tokenizer), seen/ (which files were read, so that a huge one
-need not be read again), locks/. Everything in it can be deleted; it is made again.
+need not be read again), rows/ (what was read of long logs, see `core.runs.kept`), locks/. Everything in it can be
+deleted; it is made again.
 """
 
 from __future__ import annotations
@@ -17,14 +18,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import platformdirs
 from filelock import FileLock, Timeout
 
 from gpt_tui.core.data.watch import Watch
 from gpt_tui.core.errors import GptTuiError
-from gpt_tui.core.files import expanded, read_small
+from gpt_tui.core.files import CACHE_VARIABLE, default_cache_dir, read_small
 
-CACHE_VARIABLE = "GPT_TUI_CACHE_DIR"
 _POLL_SECONDS = 0.05
 _MAX_JSON = 64 << 20  # a vocabulary of every character there is fits several times
 
@@ -33,18 +32,13 @@ _OWN_NAMES = {
     "texts": re.compile(r"[a-z-]+\.txt(\.part)?"),
     "tokens": re.compile(r"[0-9a-f]{64}-[a-z]+(\.[0-9a-z_]+\.tmp)?"),
     "seen": re.compile(r"[0-9a-f]{64}\.json(\.[0-9a-z_]+\.tmp)?"),
+    "rows": re.compile(r"[0-9a-f]{64}\.rows(\.[0-9a-z_]+\.tmp)?"),
     "locks": re.compile(r"[0-9a-z-]+\.lock"),
 }
 
 
 class LockTimeout(GptTuiError):
     """Another process kept a lock for longer than could be waited."""
-
-
-def default_cache_dir() -> Path:
-    """`GPT_TUI_CACHE_DIR` where it is set, otherwise the user's cache directory."""
-    given = os.environ.get(CACHE_VARIABLE)
-    return expanded(given) if given else Path(platformdirs.user_cache_dir("gpt-tui", appauthor=False))
 
 
 class Cache:

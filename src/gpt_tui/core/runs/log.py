@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from gpt_tui.core.errors import GptTuiError, NewerVersion, refuse_newer
 from gpt_tui.core.events import AnyEvent, BadEvent, Checkpoint, Continued, Event, Notice, Started, from_json
 from gpt_tui.core.files import open_own, open_regular, reason
+from gpt_tui.core.runs.kept import LONG, Keeping, recall
 from gpt_tui.core.runs.rows import StepRows, rows_of, stretches
 
 if TYPE_CHECKING:
@@ -217,6 +218,7 @@ class LogTail:
         self._overlong = False
         self._ends = 0  # of lines, so far
         self._begun = False
+        self._keeping: Keeping | None = None
         self.unread = Unread()
 
     def poll(self, limit: int = POLL_BYTES) -> list[AnyEvent]:
@@ -224,11 +226,53 @@ class LogTail:
         return self._begin(list(self._events(self._lines(self._parts(limit)))))
 
     def feed(self, history: History, limit: int = POLL_BYTES) -> bool:
-        """Add to a history what `poll` would give, whether anything; a million steps so take no million records."""
-        parts = self._parts(limit)
-        read = list(self._events(self._lines(parts)) if self.thin else self._rows(parts))
+        """Add to a history what `poll` would give, whether anything; a million steps so take no million records.
+
+        The first time all that is kept of a long log is added; where little is, all that is read will be.
+        """
+        if self.thin:
+            events = self.poll(limit)
+            history.extend(events)
+            return bool(events)
+        came = self._recall(history) if self._offset == 0 else False
+        for part in self._parts(limit):
+            # What follows half a line says what that was, so that it is looked at as an event.
+            rows = rows_of(part.text) if part.steps and not self.unread.torn else None
+            if self._keeping is not None:
+                self._keeping.add(part.number, part.text, rows)
+            came |= self._give(part, rows, history)
+        if self.at_end and self._keeping is not None:
+            self._keeping.finish()
+            self._keeping = None
+        return came
+
+    def _give(self, part: _Part, rows: StepRows | None, history: History) -> bool:
+        read: list[AnyEvent | StepRows] = [rows] if rows is not None else [*self._events(part.lines())]
         history.extend(self._begin(read))
         return bool(read)
+
+    def _recall(self, history: History) -> bool:
+        try:
+            if self.path.stat().st_size < LONG:
+                return False
+            kept = recall(self.path)
+            if kept is None:
+                self._keeping = Keeping(self.path)
+                return False
+        except OSError:
+            return False
+        came = False
+        for kept_part in kept.parts:
+            content = kept_part.content
+            if isinstance(content, bytes):
+                came |= self._give(_Part(content, False, kept_part.number), None, history)
+            else:
+                came |= self._give(_Part(b"", True, kept_part.number), content, history)
+            self._offset += kept_part.size
+            self._ends += kept_part.lines
+        if self._offset == kept.size:
+            self._before = kept.last[-_FINGERPRINT:]
+        return came
 
     def _begin(self, events: list[_Read]) -> list[_Read]:
         if not events or self._begun:
@@ -250,6 +294,8 @@ class LogTail:
             raise GptTuiError(f"{self.path} cannot be read: {reason(error)}") from None
         self.at_end = self._offset >= size
         text = self._whole_lines(chunk)
+        if self._overlong or (text and not text.endswith(b"\n")):
+            self._keeping = None  # only a log of whole lines is worth it
         parts, done = [], 0
         for start, end in () if self.thin else stretches(text):
             parts += [_Part(text[done:start], False), _Part(text[start:end], True)]
@@ -323,15 +369,6 @@ class LogTail:
                 yield event
             else:
                 self.skipped += bool(line.strip())  # a blank line is nothing
-
-    def _rows(self, parts: Iterable[_Part]) -> Iterator[AnyEvent | StepRows]:
-        for part in parts:
-            # What follows half a line says what that was, so that it is looked at as an event.
-            rows = rows_of(part.text) if part.steps and not self.unread.torn else None
-            if rows is None:
-                yield from self._events(part.lines())
-            else:
-                yield rows
 
 
 @dataclass

@@ -37,7 +37,7 @@ _LINE = b"".join(
         rb"\}\n",
     )
 )
-_IN_LINE = ("times", "steps", "losses", "learning_rates", "grad_norms", "tokens", "tokens_per_second")
+IN_LINE = ("times", "steps", "losses", "learning_rates", "grad_norms", "tokens", "tokens_per_second")
 _STRETCH = re.compile(rb"(?m:^)(?:" + _LINE + rb"){%d,}+" % _FEWEST)
 
 # Bytes of names become blanks, which JSON takes anywhere between numbers; those of numbers stay.
@@ -63,7 +63,7 @@ class StepRows:
 
     def at(self, places: npt.NDArray[np.bool_]) -> StepRows:
         """Only the rows at these places, which are of shape (R,)."""
-        return StepRows(**{name: getattr(self, name)[places] for name in _IN_LINE})
+        return StepRows(**{name: getattr(self, name)[places] for name in IN_LINE})
 
 
 def stretches(text: bytes) -> Iterator[tuple[int, int]]:
@@ -86,8 +86,8 @@ def rows_of(stretch: bytes) -> StepRows | None:
     try:
         numbers = from_json(b"[" + text.tobytes() + b"]")
         columns: dict[str, Any] = {
-            name: np.array(numbers[at :: len(_IN_LINE)], np.int64 if name in INTEGER_COLUMNS else np.float64)
-            for at, name in enumerate(_IN_LINE)
+            name: np.array(numbers[at :: len(IN_LINE)], np.int64 if name in INTEGER_COLUMNS else np.float64)
+            for at, name in enumerate(IN_LINE)
         }
     except (ValueError, OverflowError):
         return None
