@@ -9,7 +9,7 @@ import threading
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NoReturn
 
-from gpt_tui import __version__
+from gpt_tui import __version__, loading
 from gpt_tui.console import Console
 from gpt_tui.interrupt import INTERRUPTED, loaded
 
@@ -71,6 +71,7 @@ def _obey(argv: list[str], console: Console) -> int:
         if "version" in arguments:
             return _tell_version(console)
         loaded()
+        loading.end()
         return _open_door(arguments, console)
     except Refusal as refusal:
         for fault in refusal.faults:

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import Any, BinaryIO
 
 from gpt_tui.cli import serve
 from gpt_tui.cli.arguments import Arguments
@@ -16,9 +16,7 @@ from gpt_tui.cli.places import find_run, find_runs_dir
 from gpt_tui.console import Console
 from gpt_tui.core.config import FIELDS, FieldSpec, Layer, Resolved, difference, find_faults, resolve
 from gpt_tui.core.errors import Fault, Refusal
-
-if TYPE_CHECKING:
-    pass
+from gpt_tui.loading import loading
 
 _HEADLESS_ONLY = ("json", "quiet", "target-loss", "max-seconds")
 
@@ -91,7 +89,8 @@ def _play(arguments: Arguments, order: Order, console: Console) -> int:
         raise Refusal.one(
             "the playground", None, "needs a terminal for its keys and its screen; in a script use --headless"
         )
-    from gpt_tui.tui.door import run_playground
+    with loading():
+        from gpt_tui.tui.door import run_playground
 
     return run_playground(request)
 
