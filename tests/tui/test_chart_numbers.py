@@ -199,3 +199,20 @@ def test_the_y_scale_reaches_down_to_the_next_rung_when_that_is_near() -> None:
     near, far = limits.y_scale((2.0, 4.0), [3.0, 1.8], False), limits.y_scale((2.0, 4.0), [3.0, 1.0], False)
     assert near.low < 1.8
     assert far.low > 1.5
+
+
+@given(st.lists(st.floats(width=32), min_size=1, max_size=80), st.data())
+def test_extremes_asked_for_again_are_those_of_the_ranges_as_they_are_by_then(
+    numbers: list[float], data: st.DataObject
+) -> None:
+    pyramid = Pyramid()
+    for number in numbers:
+        pyramid.extend(np.array([number]))
+        bounds = np.array(sorted(data.draw(st.lists(st.integers(0, len(pyramid)), min_size=4, max_size=4))))
+        fresh = Pyramid()
+        fresh.extend(pyramid.values)
+        for again in range(2):
+            found = pyramid.extremes(bounds[:-1], bounds[1:])
+            for one, other in zip(found, fresh.extremes(bounds[:-1], bounds[1:]), strict=True):
+                np.testing.assert_array_equal(one, other)
+            found[0][:] = again  # whoever asks may write into the answer

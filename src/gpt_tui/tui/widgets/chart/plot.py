@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from gpt_tui.tui.widgets.chart import axes, limits
 from gpt_tui.tui.widgets.chart.axes import Scale, Unit
-from gpt_tui.tui.widgets.chart.canvas import ASCII_ROWS, Grid, braille, cell_width, fitted, strokes, visible
+from gpt_tui.tui.widgets.chart.canvas import ASCII_ROWS, Grid, braille, cell_width, fitted, plain, strokes, visible
 from gpt_tui.tui.widgets.chart.pyramid import FloatArray, IntArray
 from gpt_tui.tui.widgets.chart.read_out import LEAST_NAME, Pieces, Reading, boxes, glyph, in_one_line, length, read_out
 from gpt_tui.tui.widgets.chart.series import Mark, Reference, Series
@@ -285,16 +285,12 @@ class _Drawing:
     def _mark_lines(self) -> None:
         box, marks = self.view.box, self.plan.marks
         columns, seen = self._columns([mark.x for mark in marks])
-        drawn = 2 * columns + np.array([mark.kind == "checkpoint" for mark in marks], dtype=np.int64)
-        # Of the thousands of marks of a long run a column shows the last of either kind, the later one on top.
-        backwards = drawn[seen][::-1]
-        _, last = np.unique(backwards, return_index=True)
-        for column, is_tick in (divmod(int(backwards[place]), 2) for place in np.sort(last)[::-1]):
-            if is_tick:
-                self.grid.put(box.left + column, box.top + box.height - 1, "╷", "mark")
-            else:
-                for row in range(box.height):
-                    self.grid.put(box.left + column, box.top + row, "┊", "mark")
+        ticks = np.array([mark.kind == "checkpoint" for mark in marks], dtype=bool)
+        lines, feet = self.data.copy(), self.data.copy()
+        lines[:, columns[seen & ~ticks]] = True
+        feet[-1, columns[seen]] = ticks[seen]  # of several in one column the last one stays
+        for cells, sign in ((lines, "┊"), (feet, "╷")):
+            self.grid.paint(cells, ord(plain(sign) if self.plan.ascii else sign), "mark", box.left, box.top)
 
     def _series(self) -> None:
         """Raw data first; a smooth line then takes its cells whole, so that it is seen without colour too."""

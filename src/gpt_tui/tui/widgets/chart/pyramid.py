@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
 
+_ANSWERS = 4  # that are remembered: a drawing asks twice
 LARGEST = 1e150  # further than this nothing is drawn: differences, sums and squares must stay finite
 
 
@@ -41,6 +43,16 @@ class Growing:
         self._length = wanted
 
 
+@dataclass(frozen=True)
+class _Answer:
+    """Ranges that were asked for, and their extremes; each of shape (R,)."""
+
+    starts: IntArray
+    stops: IntArray
+    low: FloatArray
+    high: FloatArray
+
+
 class Pyramid:
     """Numbers under levels of pairwise minima and maxima.
 
@@ -53,6 +65,7 @@ class Pyramid:
         self._base = Growing()
         self._lows: list[Growing] = []
         self._highs: list[Growing] = []
+        self._answered: dict[int, _Answer] = {}  # by how many ranges were asked for
 
     def __len__(self) -> int:
         return len(self._base)
@@ -82,9 +95,24 @@ class Pyramid:
     def extremes(self, starts: IntArray, stops: IntArray) -> tuple[FloatArray, FloatArray]:
         """Smallest and largest value of each half-open range [start, stop); NaN where it holds no finite value.
 
-        starts, stops: shape (R,), 0 <= start and stop <= len. Exact, whatever the range: a segment tree walked from
-        the bottom for all ranges at once, taking the odd ends of a level before it climbs to the next.
+        starts, stops: shape (R,), 0 <= start and stop <= len. Exact, whatever the range. A chart that is drawn again
+        after a step asks for nearly the same ranges, and what lies in one never changes: only the others are looked up.
         """
+        known = self._answered.pop(len(starts), None)
+        if known is None:
+            low, high = self._look_up(starts, stops)
+        else:
+            other = np.flatnonzero((known.starts != starts) | (known.stops != stops))
+            low, high = known.low.copy(), known.high.copy()
+            low[other], high[other] = self._look_up(starts[other], stops[other])
+        self._answered[len(starts)] = _Answer(starts.copy(), stops.copy(), low.copy(), high.copy())
+        if len(self._answered) > _ANSWERS:
+            del self._answered[next(iter(self._answered))]
+        return low, high
+
+    def _look_up(self, starts: IntArray, stops: IntArray) -> tuple[FloatArray, FloatArray]:
+        """As `extremes`: a segment tree walked from the bottom for all ranges at once, taking the odd ends of a level
+        before it climbs to the next."""
         low = np.full(len(starts), np.nan)
         high = np.full(len(starts), np.nan)
         first, last = starts.astype(np.int64), stops.astype(np.int64)
