@@ -78,8 +78,8 @@ def main() -> int:
         step, steps = statistics.median(seconds), trainer.config.training.max_iters
         told = ", ".join(f"{loss:.3f}" for loss in losses)
         print(
-            f"| {change or 'as it is'} | {trainer.model.parameter_count():,} | {told} | {statistics.mean(losses):.4f} | "
-            f"{steps} | {1e3 * step:.1f} ms | {steps * step:.2f} s |",
+            f"| {change or 'as it is'} | {trainer.model.parameter_count():,} | {told} | {statistics.mean(losses):.4f} "
+            f"| {steps} | {1e3 * step:.1f} ms | {steps * step:.2f} s |",
             flush=True,
         )
     return 0
