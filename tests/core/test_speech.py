@@ -656,6 +656,7 @@ def test_a_run_at_work_lends_its_weights_and_learns_the_same_to_the_last_bit(
     assert steps == sorted(steps)
 
 
+@pytest.mark.soak
 def test_beside_a_run_that_learns_it_writes_no_faster_than_can_be_read(
     runs_dir: Path, tmp_path: Path, speech: Speech
 ) -> None:

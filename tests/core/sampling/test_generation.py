@@ -110,7 +110,7 @@ def test_every_text_is_the_uncached_one(
     assert together(freeze(model) if frozen else model, prompt, sampling, seeds, 30) == expected
 
 
-@pytest.mark.parametrize("frozen", [False, True])
+@pytest.mark.parametrize("frozen", [pytest.param(False, marks=pytest.mark.soak), True])
 @pytest.mark.parametrize("rule", RULES)
 @pytest.mark.parametrize("position", ["learned", "rotary"])
 @pytest.mark.parametrize("temperature", [0.0, 1.0])
