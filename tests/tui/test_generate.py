@@ -27,7 +27,7 @@ from gpt_tui.core.speech import Alternative, Speech, Spoken
 from gpt_tui.tui import book, keys, panes
 from gpt_tui.tui.screen import MainScreen
 from gpt_tui.tui.views.checkpoint_screen import CheckpointScreen
-from gpt_tui.tui.views.generate import GenerateView
+from gpt_tui.tui.views.generate import NOT_YET, GenerateView
 from gpt_tui.tui.watched import Opened, Own, Watched
 from gpt_tui.tui.widgets.alternatives_pane import AlternativesPane, probability
 from gpt_tui.tui.widgets.question import Question
@@ -1055,6 +1055,23 @@ async def test_two_voices_go_on_branch_and_are_gone_back_to_together(shelf: Path
         await pilot.press("b")
         assert view.second.text.copied == untrained
         assert view.first.text.cursor == view.second.text.cursor == 12
+
+
+async def test_a_branch_is_written_by_the_voice_that_still_has_a_model(
+    shelf: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The run in sight was left for one that is only being made ready: the text stands, and its model is held."""
+    async with opened(shelf, watch(shelf), (120, 40)) as (app, pilot):
+        view = app.view
+        await spoken(app, pilot)
+        await pilot.press("v")
+        await at_rest(app, pilot, lambda: view.second.drawn is not None)
+        monkeypatch.setattr(view.cast, "path_of", lambda voice: None)
+        view.first.text.focus()
+        start = view.first.text.copied[:12] + view.first.text._tokens[12].alternatives[0].text
+        await pilot.press("home", *["right"] * 12, "enter")
+        assert await branched(app, pilot, "g", "enter") == start + by_hand(shelf, prompt=start)
+        assert any(notice.message == NOT_YET for notice in app._notifications)
 
 
 async def test_with_room_for_one_pane_of_alternatives_it_branches_from_the_text_that_had_the_focus(shelf: Path) -> None:

@@ -312,11 +312,14 @@ class GenerateView(View):
     def _speak(self) -> None:
         """Let every voice answer the prompt."""
         if self.cast.path_of(self.first) is None:
-            self.notify(NOT_YET if self.cast.watched is not None else NO_MODEL, markup=False)
+            self._tell_no_model()
             return
         page = self._new_page(self.prompt.prompt)
         for voice in self.voices:
             self._let_answer(voice, page)
+
+    def _tell_no_model(self) -> None:
+        self.notify(NOT_YET if self.cast.watched is not None else NO_MODEL, markup=False)
 
     def _new_page(self, prompt: str, origin: Origin | None = None) -> Page:
         return self.book.add(prompt, self.sampler.sampling, self.sampler.samples, origin)
@@ -324,7 +327,9 @@ class GenerateView(View):
     def _let_answer(self, voice: Voice, page: Page) -> None:
         """Let one voice answer what a page asks, once it is known whose model it has."""
         source = self.cast.source_of(voice)
-        assert source is not None
+        if source is None:  # the run that had one was left meanwhile, for one that has none yet
+            self._tell_no_model()
+            return
         waits = voice is self.second and self.cast.choice_of(voice) is None
         if voice is self.second:
             self._waiting = page if waits else None
@@ -436,7 +441,7 @@ class GenerateView(View):
         if said is not None and source is not None and source.session is None and said.step is not None:
             source = replace(source, step=said.step)  # where a newer checkpoint has come
         if source is None:
-            self.notify(NOT_YET if self.cast.watched is not None else NO_MODEL, markup=False)
+            self._tell_no_model()
             return
         tokens = said.samples[self._sample(page, said)] if said is not None and said.samples else ()
         step = said.step if said is not None else None
