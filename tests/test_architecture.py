@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -86,3 +87,12 @@ def test_what_is_kept_can_be_read_without_torch() -> None:
 
 def test_headless_needs_no_screen_and_no_torch_to_start() -> None:
     assert not {"torch", "textual", "rich"} & set(imported_by("import gpt_tui.headless"))
+
+
+def test_what_threads_import_of_data_they_import_from_the_package() -> None:
+    """One that asks for a module within, while another is loading the package, may be given a package half made."""
+    source = ROOT / "src" / "gpt_tui"
+    within = re.compile(r"from gpt_tui\.core\.data\.\w+ import")
+    found = {path for path in source.rglob("*.py") if within.search(path.read_text(encoding="utf-8"))}
+    assert found
+    assert {path for path in found if source / "core" / "data" not in path.parents} == set()

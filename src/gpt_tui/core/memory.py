@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import errno
 import gc
+import os
 import re
 import sys
 from functools import cache
@@ -75,7 +76,10 @@ def keep_freed_memory() -> None:
     """Have the C library keep what a step frees for the next one, which asks for the same again (GNU's, Linux).
 
     Otherwise it gives it back to the system each time, and a tenth of a step goes into having it mapped anew.
+    Nothing is done where the environment (MALLOC_…, GLIBC_TUNABLES) tells the C library what to do.
     """
+    if any(name.startswith("MALLOC_") for name in os.environ) or "GLIBC_TUNABLES" in os.environ:
+        return  # a person has decided otherwise
     if (adjust := getattr(_c_library(), "mallopt", None)) is not None:
         adjust(_TRIM_THRESHOLD, 2**31 - 1)
         adjust(_MMAP_MAX, 0)

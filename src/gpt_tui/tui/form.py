@@ -386,14 +386,14 @@ class Form:
 
 
 def _datasets(value: str) -> tuple[str, ...]:
-    from gpt_tui.core.data.sources import DATASET_NAMES
+    from gpt_tui.core.data import DATASET_NAMES
 
     return DATASET_NAMES if value in DATASET_NAMES else (*DATASET_NAMES, value)
 
 
 def _placed(dataset: str) -> str:
     """A dataset as it can be named from any folder."""
-    from gpt_tui.core.data.sources import DATASET_NAMES, STANDARD_INPUT
+    from gpt_tui.core.data import DATASET_NAMES, STANDARD_INPUT
 
     if dataset in (*DATASET_NAMES, STANDARD_INPUT) or dataset.startswith("~"):
         return dataset

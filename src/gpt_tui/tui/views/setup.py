@@ -497,7 +497,7 @@ class SetupView(View):
             return
         choices: Sequence[str] = spec.choices
         if spec.name == "dataset":
-            from gpt_tui.core.data.sources import DATASET_NAMES
+            from gpt_tui.core.data import DATASET_NAMES
 
             choices = DATASET_NAMES
         row.edit(spec.show(self.form.values[at]), choices, closed=spec.kind == "choice")
