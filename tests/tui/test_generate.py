@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from recording import screen_text
+from text_app import TextApp
 from textual import events
 from textual.app import App, ComposeResult
 from textual.pilot import Pilot
@@ -29,7 +30,7 @@ from gpt_tui.tui.screen import MainScreen
 from gpt_tui.tui.views.checkpoint_screen import CheckpointScreen
 from gpt_tui.tui.views.generate import NOT_YET, GenerateView
 from gpt_tui.tui.watched import Opened, Own, Watched
-from gpt_tui.tui.widgets.alternatives_pane import AlternativesPane, probability
+from gpt_tui.tui.widgets.alternatives_pane import probability
 from gpt_tui.tui.widgets.question import Question
 from gpt_tui.tui.widgets.token_text import Flow, TokenText
 from gpt_tui.tui.wishes import EditText
@@ -1272,17 +1273,6 @@ async def test_a_run_at_work_speaks_as_it_is_now_and_is_the_first_choice(at_work
 
 
 # The text itself --------------------------------------------------------------------------------------------------
-
-
-class TextApp(App[None]):
-    def __init__(self) -> None:
-        super().__init__()
-        self.text = TokenText("text", "t")
-        self.alternatives = AlternativesPane("at the cursor", "a")
-
-    def compose(self) -> ComposeResult:
-        yield self.text
-        yield self.alternatives
 
 
 def tokens_of(*texts: str, given: int = 0) -> list[Spoken]:

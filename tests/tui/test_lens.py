@@ -29,6 +29,7 @@ from textual.screen import Screen
 from textual.widgets import Input, OptionList
 
 import gpt_tui.tui.app as playground
+import small_runs
 from gpt_tui.core.config import RunConfig, resolve
 from gpt_tui.core.insight import Insight
 from gpt_tui.core.lens import TextSurprise, attention, highest, text_surprise
@@ -59,17 +60,16 @@ FOLDER = Path(playground.__file__).parent
 TEXT = "".join(f"{name}:\nThe house of {name} is number {n}.\n\n" for n in range(150) for name in ("ANNA", "BEN"))
 FIELDS: dict[str, Any] = {
     "n_layer": 2, "n_head": 2, "n_embd": 16, "block_size": 16, "batch_size": 4, "max_iters": 40, "eval_interval": 20,
-    "eval_iters": 2, "checkpoint_interval": 20, "max_new_tokens": 40, "prompt": "BEN:", "threads": 1, "device": "cpu",
+    "eval_iters": 2, "checkpoint_interval": 20, "dropout": 0.0, "max_new_tokens": 40, "prompt": "BEN:", "threads": 1,
+    "device": "cpu",
 }  # fmt: skip
 VERSE = "BEN:\nThe house of ANNA is number 7.\n\nANNA:\nThe house is mine"
 READ = VERSE.removesuffix(" is mine")
 
 
 def planned(folder: Path, run_name: str, **fields: Any) -> Session:
-    path = folder / "text.txt"
-    path.write_text(TEXT, encoding="utf-8")
-    config = RunConfig().replace(**{**FIELDS, "dataset": str(path), **fields})
-    return Session(Plan(config, folder / "runs", run_name=run_name))
+    (folder / "text.txt").write_text(TEXT, encoding="utf-8")
+    return small_runs.planned(folder, run_name, **{**FIELDS, **fields})
 
 
 @pytest.fixture(scope="module")
@@ -81,13 +81,8 @@ def shelf(tmp_path_factory: pytest.TempPathFactory) -> Path:
     runs: dict[str, dict[str, Any]] = {
         "char": {}, "byte": {"tokenizer": "byte"}, "bigram": {"attention": False}, "few": few
     }  # fmt: skip
-    for name, fields in runs.items():
-        session = planned(folder, name, **fields)
-        session.start()
-        assert session.join(PATIENCE)
-        assert session.outcome is not None
-        assert session.outcome.kind == "finished", session.outcome
-    return folder / "runs"
+    (folder / "text.txt").write_text(TEXT, encoding="utf-8")
+    return small_runs.finished(folder, {name: {**FIELDS, **fields} for name, fields in runs.items()})
 
 
 class LensApp(App[None]):
@@ -696,19 +691,24 @@ def test_a_long_text_is_cut_around_its_cursor(length: int, at: int) -> None:
 # The run at work, and leaving ------------------------------------------------------------------------------------
 
 
+async def paused(session: Session) -> None:
+    """Once it is past its third step."""
+    for _ in patiently():
+        if session.snapshot.step > 3 and session.snapshot.state == "TRAINING":
+            break
+        await asyncio.sleep(0.01)
+    session.submit(Pause())
+    for _ in patiently():
+        if session.snapshot.state == "PAUSED":
+            break
+        await asyncio.sleep(0.01)
+
+
 async def test_a_run_at_work_is_looked_into_as_it_was_until_space(tmp_path: Path) -> None:
     session = planned(tmp_path, "live", max_iters=100_000, checkpoint_interval="off")
     session.start()
     try:
-        for _ in patiently():
-            if session.snapshot.step > 3 and session.snapshot.state == "TRAINING":
-                break
-            await asyncio.sleep(0.01)
-        session.submit(Pause())
-        for _ in patiently():
-            if session.snapshot.state == "PAUSED":
-                break
-            await asyncio.sleep(0.01)
+        await paused(session)
         step = session.snapshot.step
         async with opened(tmp_path / "runs", "live", session=session) as (app, pilot):
             assert f"live, step {step}" in app.line("title")
@@ -737,15 +737,7 @@ async def test_what_another_step_wrote_is_said_to_be_read_by_this_one(tmp_path: 
     session = planned(tmp_path, "live", max_iters=100_000, checkpoint_interval="off")
     session.start()
     try:
-        for _ in patiently():
-            if session.snapshot.step > 3 and session.snapshot.state == "TRAINING":
-                break
-            await asyncio.sleep(0.01)
-        session.submit(Pause())
-        for _ in patiently():
-            if session.snapshot.state == "PAUSED":
-                break
-            await asyncio.sleep(0.01)
+        await paused(session)
         step, source = session.snapshot.step, Source(tmp_path / "runs" / "live", None, session)
         writer = Models().find(source, lambda activity: None)[0]
         session.submit(SingleStep())

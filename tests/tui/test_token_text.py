@@ -3,22 +3,10 @@
 from __future__ import annotations
 
 from recording import screen_text
-from textual.app import App, ComposeResult
+from text_app import TextApp
 
 from gpt_tui.core.speech import Alternative, Spoken, Tokens
-from gpt_tui.tui.widgets.alternatives_pane import LET_GO, AlternativesPane
-from gpt_tui.tui.widgets.token_text import TokenText
-
-
-class TextApp(App[None]):
-    def __init__(self) -> None:
-        super().__init__()
-        self.text = TokenText("text", "t")
-        self.alternatives = AlternativesPane("at the cursor", "a")
-
-    def compose(self) -> ComposeResult:
-        yield self.text
-        yield self.alternatives
+from gpt_tui.tui.widgets.alternatives_pane import LET_GO
 
 
 async def test_the_cursor_stays_where_bytes_at_the_end_become_a_sign_and_a_character_again() -> None:
