@@ -5,6 +5,7 @@ A run lives in a directory named after what it is, so that a benchmark that was 
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import subprocess
@@ -27,6 +28,20 @@ PROGRAM = (sys.executable, "-m", "gpt_tui")
 def machine() -> str:
     """What a figure was measured on, in one line."""
     return f"{processor_name()}, {physical_cores()} cores, torch {versions()['torch']}, Python {versions()['python']}"
+
+
+def has_bfloat16() -> bool:
+    """Whether this CPU multiplies bfloat16 in hardware."""
+    from gpt_tui.core.device import cpu_has_native_bfloat16
+
+    return cpu_has_native_bfloat16()
+
+
+def nanogpt_checkout(path: str) -> Path:
+    """The value of --nanogpt: a checkout of it. Raises argparse.ArgumentTypeError."""
+    if missing := [name for name in ("train.py", "model.py") if not Path(path, name).is_file()]:
+        raise argparse.ArgumentTypeError(f"{path} is no checkout of nanoGPT: it has no {missing[0]}")
+    return Path(path)
 
 
 @dataclass(frozen=True)

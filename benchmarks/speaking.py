@@ -31,6 +31,8 @@ from itertools import islice, takewhile
 from pathlib import Path
 from typing import Any
 
+from measure import nanogpt_checkout
+
 PRESET, VOCABULARY = "nanogpt-gpu", 65
 TEMPERATURE, TOP_K = 0.8, 200
 TOKENS, WINDOW, TOGETHER = 500, 255, 16
@@ -40,7 +42,7 @@ BEFORE, GREEDY = 240, 40  # tokens of a prompt, and those after it that are held
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("what", nargs="?", default="speaking", choices=("speaking", "learning"))
-    parser.add_argument("--nanogpt", type=Path, metavar="DIR", help="a checkout of nanoGPT")
+    parser.add_argument("--nanogpt", type=nanogpt_checkout, metavar="DIR", help="a checkout of nanoGPT")
     parser.add_argument("--transformers", action="store_true", help="beside Hugging Face transformers")
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=20.0, help="of each part of `learning`")
@@ -48,8 +50,6 @@ def main() -> int:
     parser.add_argument("--dataset", help="what is learned, in `learning`; that of the preset where it is not given")
     parser.add_argument("--one", help=argparse.SUPPRESS)
     options = parser.parse_args()
-    if options.nanogpt is not None and not (options.nanogpt / "model.py").is_file():
-        parser.error(f"{options.nanogpt} is no checkout of nanoGPT: it has no model.py")
     if options.one:
         print(json.dumps(MEASURES[options.one](options.nanogpt)))
         return 0

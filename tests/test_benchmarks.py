@@ -99,3 +99,30 @@ def test_what_speaking_costs_a_run_is_told_in_a_sentence() -> None:
     assert 0 < rate <= 160  # no faster than can be read
     assert 0 < share < 200
     assert "steps/s in silence" in told.stderr
+
+
+@pytest.mark.soak
+def test_how_fast_a_model_learns_is_told_beside_the_peak() -> None:
+    command = [sys.executable, str(ROOT / "benchmarks" / "training.py"), "--shape", "nanogpt-cpu", "--repeats", "1"]
+    told = subprocess.run(command, capture_output=True, text=True, encoding="utf-8", check=True)
+    rows = [line.split("|")[1:-1] for line in told.stdout.splitlines() if line.startswith("| nanogpt-cpu")]
+    assert rows[0][1].strip() == "gpt-tui, float32"
+    assert all(float(row[3].replace(",", "")) > 0 for row in rows)
+    assert all(0 < int(row[4].strip(" %")) <= 100 for row in rows)
+
+
+@pytest.mark.soak
+def test_what_a_token_costs_is_told_and_plotted_against_size() -> None:
+    command = [sys.executable, str(ROOT / "benchmarks" / "size.py"), "--widths", "64", "32", "--repeats", "1"]
+    told = subprocess.run(command, capture_output=True, text=True, encoding="utf-8", check=True)
+    rows = [line.split("|")[1:-1] for line in told.stdout.splitlines() if re.match(r"\| \d", line)]
+    assert [(row[0].strip(), row[1].strip()) for row in rows] == [("32", "53,568"), ("64", "205,440")]
+    assert "float32" in told.stdout.splitlines()[-1]  # the legend of the plot
+
+
+def test_a_folder_that_is_no_checkout_of_nanogpt_is_refused(tmp_path: Path) -> None:
+    for name in ("race.py", "training.py", "size.py", "speaking.py"):
+        command = [sys.executable, str(ROOT / "benchmarks" / name), "--nanogpt", str(tmp_path)]
+        told = subprocess.run(command, capture_output=True, text=True, encoding="utf-8", check=False)
+        assert told.returncode == 2
+        assert "is no checkout of nanoGPT: it has no train.py" in told.stderr.replace("\n", " ")
