@@ -188,8 +188,8 @@ def _sprint() -> dict[str, Any]:
         "grad_clip": 1.0,
         "batch_size": 24,
         "gradient_accumulation_steps": 1,
-        "max_iters": 170,
-        "eval_interval": 170,
+        "max_iters": 160,
+        "eval_interval": 160,
         "eval_iters": 20,
     }
 
