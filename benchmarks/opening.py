@@ -1,4 +1,4 @@
-"""How soon there is something to see: help, a long shelf, the first frame, a run of a million steps and its chart.
+"""How soon there is something to see: help, a long shelf, the first frame and step, a million steps and their chart.
 
     python benchmarks/opening.py                    all of it, some minutes
     python benchmarks/opening.py help runs          some of it
@@ -6,12 +6,15 @@
 
 Every measurement is a process of its own, as a person's would be, and they take turns with their peers, so that a slow
 minute of the machine meets them all. Medians are told, and ratios within a turn. Python's own start is part of each
-time; the peers say what of it nobody can help.
+time; the peers say what of it nobody can help. What starts has started once before, unmeasured: its byte code is kept,
+as that of an installed program is, and its files and its dataset are at hand.
 
     help    `gpt-tui --help`, beside a Python that does nothing
     runs    `gpt-tui runs` on a thousand finished runs, listed once before, beside a Python that does nothing
-    frame   the playground in a pseudo-terminal of 120×40, from the start of the process to the end of its first frame,
-            beside the smallest app that Textual can show
+    frame   the playground in a pseudo-terminal of 120×40, from the start of the process to the end of the first frame
+            that has its first line, what would be trained, and its keys, beside the smallest app that Textual can show
+    step    `gpt-tui --headless` until it tells of its first training step, beside a Python that imports torch and makes
+            one step of a small torch module
     long    opening a run of a million steps as the playground does, imports aside, beside `json.loads` of each line;
             once with an empty cache and once with what that left there; and the memory at its highest, in all and
             what the run added
@@ -39,11 +42,23 @@ from pathlib import Path
 from typing import Any
 
 RUNS, LONG = 1000, "long"
+STARTS = ("help", "runs", "frame", "step")  # what is run once before it is measured
 SIZES = ((120, 40), (200, 60))
 DRAWINGS = 30  # for each median of the chart
 PROGRAM = (sys.executable, "-m", "gpt_tui")
 NOTHING = (sys.executable, "-c", "pass")
 SMALLEST = (sys.executable, "-c", "from textual.app import App; App().run()")
+ONE_STEP = (sys.executable, "-c", """
+import torch
+model = torch.nn.Sequential(torch.nn.Embedding(65, 64), torch.nn.Linear(64, 65))
+optimizer = torch.optim.AdamW(model.parameters())
+tokens = torch.randint(65, (12, 65))
+torch.nn.functional.cross_entropy(model(tokens[:, :-1]).flatten(0, 1), tokens[:, 1:].flatten()).backward()
+optimizer.step()
+print("step", flush=True)
+""")  # fmt: skip
+FIRST_STEP = (*PROGRAM, "--headless", "--json", "--quiet", "--preset", "quick", "--runs-dir", "{}/steps")
+SHOWN = (b"gpt-tui", b"1 Train", b"learning rate", b"starts it", b"? help", b"palette")  # in a whole first frame
 FRAME_ENDS, ASKS_FOR_FRAMES, HAS_FRAMES = b"\x1b[?2026l", b"\x1b[?2026$p", b"\x1b[?2026;2$y"
 TAKES_TERMINAL = (
     "import fcntl, os, sys, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); os.execv(sys.argv[1], sys.argv[1:])"
@@ -58,6 +73,7 @@ def main() -> int:
     parser.add_argument("what", nargs="*", help=f"{', '.join(MEASURED)}; all where none is named")
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--steps", type=int, default=1_000_000, help="of the long run")
+    parser.add_argument("--dataset", default="auto", help="what the first step is made on (auto)")
     parser.add_argument("--one", help=argparse.SUPPRESS)
     parser.add_argument("--place", type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args()
@@ -66,10 +82,15 @@ def main() -> int:
     if options.one:
         print(json.dumps(IN_A_PROCESS[options.one](options.place)))
         return 0
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # of every process that is started from here
+    os.environ["GPT_TUI_DATASET"] = options.dataset
     asked = options.what or list(MEASURED)
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder)
         prepare(place, asked, options.steps)
+        for name in asked:
+            if name in STARTS:
+                turn(name, place, 0)
         turns = [{name: turn(name, place, number + 1) for name in asked} for number in range(options.repeats)]
     tell(asked, turns)
     return 0
@@ -79,7 +100,8 @@ def turn(name: str, place: Path, number: int) -> Found:
     found = {what: measure(place) for what, measure in MEASURED[name].items()}
     merged = {f"{what} {key}".strip(): value for what, each in found.items() for key, value in each.items()}
     told = ", ".join(f"{what} {value:,.1f}" for what, value in merged.items())
-    print(f"turn {number}: {name}: {told}", file=sys.stderr, flush=True)
+    which = f"turn {number}" if number else "not measured"
+    print(f"{which}: {name}: {told}", file=sys.stderr, flush=True)
     return merged
 
 
@@ -159,8 +181,30 @@ def start_of(*command: str) -> Callable[[Path], Found]:
     return measure
 
 
-def first_frame(*command: str) -> Callable[[Path], Found]:
-    """Until the terminal has been given the first frame with text in it; the program is killed then."""
+def first_line(holds: bytes, *command: str) -> Callable[[Path], Found]:
+    """Until it writes a line that holds this; it is killed then. {} stands for the place."""
+
+    def measure(place: Path) -> Found:
+        words = [word.replace("{}", str(place)) for word in command]
+        began = time.perf_counter()
+        process = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
+        assert process.stdout is not None
+        try:
+            if not any(holds in line for line in process.stdout):
+                raise SystemExit(f"ended before it wrote {holds.decode()}: {' '.join(words)}")
+            return {"ms": (time.perf_counter() - began) * 1e3}
+        finally:
+            process.kill()
+            process.communicate()
+
+    return measure
+
+
+def first_frame(*command: str, shown: tuple[bytes, ...] = ()) -> Callable[[Path], Found]:
+    """Until the terminal has been given the first frame with text in it; the program is killed then.
+
+    shown: what stands in that frame, or in those before it.
+    """
 
     def measure(place: Path) -> Found:
         import select
@@ -177,7 +221,7 @@ def first_frame(*command: str) -> Callable[[Path], Found]:
         )  # fmt: skip
         written = b""
         try:
-            while FRAME_ENDS not in written or _is_empty(written):
+            while not _is_there(written, shown):
                 if not select.select([ours], [], [], PATIENCE)[0]:
                     raise SystemExit(f"no frame within {PATIENCE:.0f} s: {' '.join(command)}")
                 came = os.read(ours, 1 << 16)
@@ -194,10 +238,10 @@ def first_frame(*command: str) -> Callable[[Path], Found]:
     return measure
 
 
-def _is_empty(written: bytes) -> bool:
-    """Whether no frame so far has more than a few lines of cells in it."""
-    frames = written.split(FRAME_ENDS)[:-1]
-    return all(len(frame) < 2000 for frame in frames)
+def _is_there(written: bytes, shown: tuple[bytes, ...]) -> bool:
+    """Whether a frame has come to its end that has more than a few lines of cells in it, and all of `shown`."""
+    whole = written[: written.rfind(FRAME_ENDS) + 1]
+    return any(len(frame) >= 2000 for frame in whole.split(FRAME_ENDS)) and all(text in whole for text in shown)
 
 
 # In a process of its own -------------------------------------------------------------------------------------------
@@ -287,7 +331,8 @@ IN_A_PROCESS = {"anew": open_anew, "open": open_long, "loads": loads_long, "redr
 MEASURED: dict[str, dict[str, Callable[[Path], Found]]] = {
     "help": {"": start_of(*PROGRAM, "--help"), "nothing": start_of(*NOTHING)},
     "runs": {"": start_of(*PROGRAM, "runs", "--runs-dir", "{}/runs"), "nothing": start_of(*NOTHING)},
-    "frame": {"": first_frame(*PROGRAM), "smallest": first_frame(*SMALLEST)},
+    "step": {"": first_line(b'"event":"step"', *FIRST_STEP), "module": first_line(b"step", *ONE_STEP)},
+    "frame": {"": first_frame(*PROGRAM, shown=SHOWN), "smallest": first_frame(*SMALLEST)},
     "long": {"anew": in_a_process("anew"), "": in_a_process("open"), "loads": in_a_process("loads")},
     "chart": {"": in_a_process("redraw")},
 }
@@ -317,6 +362,8 @@ def tell(asked: list[str], turns: list[dict[str, Found]]) -> None:
         row(f"`gpt-tui runs`, {RUNS:,} runs", "runs", "nothing", "`python -c pass`")
     if "frame" in asked:
         row("first frame of the playground", "frame", "smallest", "`App().run()` of Textual")
+    if "step" in asked:
+        row("first step of `gpt-tui --headless`", "step", "module", "one step of a small torch module")
     if "long" in asked:
         row("opening the long run, the first time", "long", "loads", "`json.loads` of each line", "anew ms")
         row("opening the long run again", "long", "loads", "`json.loads` of each line")

@@ -66,6 +66,7 @@ def main() -> int:
     parser.add_argument("--repeats", type=int, default=3, help="turns, each with a seed of its own")
     options = parser.parse_args()
     course = COURSES[options.course]
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # of both: the byte code of an installed program is kept
     with tempfile.TemporaryDirectory() as name:
         place = Path(name)
         ours_once(options, place, "warm-up", SEED, "--max-iters", "20", target=False)
