@@ -14,9 +14,10 @@ from pathlib import Path
 import pytest
 
 from gpt_tui.core import session as session_module
+from gpt_tui.core.activity import SAVING
 from gpt_tui.core.config import RunConfig
 from gpt_tui.core.runs import Run, load_checkpoint
-from gpt_tui.core.session import SAVING, Plan, Session
+from gpt_tui.core.session import Plan, Session
 from program import environment
 from test_faults import SAVING as SAVING_OFTEN
 from test_faults import Training, assert_whole

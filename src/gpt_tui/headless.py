@@ -14,11 +14,12 @@ from collections.abc import Iterable
 from types import FrameType, TracebackType
 
 from gpt_tui.console import Console, show_duration, show_loss, show_size
+from gpt_tui.core.activity import SAVING
 from gpt_tui.core.config import show_float
 from gpt_tui.core.errors import Refusal
 from gpt_tui.core.events import AnyEvent, Eval, Event, Failed, Finished
 from gpt_tui.core.runs import History, going_on
-from gpt_tui.core.session import SAVING, Patience, Plan, Session, Snapshot, Stop
+from gpt_tui.core.session import Patience, Plan, Session, Snapshot, Stop
 from gpt_tui.crash import report_traceback
 
 FINISHED, FAILED, WRONG_REQUEST, DIVERGED, TARGET_MISSED = 0, 1, 2, 3, 4

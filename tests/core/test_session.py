@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from gpt_tui.core.activity import LAST_EVALUATION
 from gpt_tui.core.config import RunConfig
 from gpt_tui.core.errors import Refusal
 from gpt_tui.core.events import (
@@ -34,7 +35,6 @@ from gpt_tui.core.events import (
 from gpt_tui.core.runs import Run, RunIsHeld, Shelf
 from gpt_tui.core.runs.lock import RunLock
 from gpt_tui.core.session import (
-    LAST_EVALUATION,
     Command,
     EditFields,
     Outcome,

@@ -12,9 +12,10 @@ from rich.segment import Segment
 from rich.style import Style
 from textual.color import Color
 
+from gpt_tui.core.activity import LAST_EVALUATION
 from gpt_tui.core.config import Layer, build, resolve
 from gpt_tui.core.presets import find_preset
-from gpt_tui.core.session import LAST_EVALUATION, Snapshot
+from gpt_tui.core.session import Snapshot
 from gpt_tui.tui import commands, figures, preferences
 from gpt_tui.tui.form import Form
 from gpt_tui.tui.naming import preset_name

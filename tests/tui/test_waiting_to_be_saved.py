@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from playing import footer, press, said, until, word
 
+from gpt_tui.core.activity import UNSAVED
 from gpt_tui.core.config import Layer, resolve
-from gpt_tui.core.session import UNSAVED
 from gpt_tui.tui import door
 from gpt_tui.tui.app import Playground
 from gpt_tui.tui.request import PlaygroundRequest

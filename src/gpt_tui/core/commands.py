@@ -26,14 +26,6 @@ if TYPE_CHECKING:
 State = Literal["PREPARING", "TRAINING", "PAUSED", "FINISHED", "STOPPED", "FAILED"]
 Pending = Literal["", "PAUSING", "STOPPING", "RESUMING", "SAVING"]
 
-EVALUATING, SAMPLING = "evaluating", "sampling"
-COMPILING = "compiling"
-LAST_EVALUATION = "evaluating on the whole validation split"
-SAVING = "saving"
-UNSAVED = "waiting to be saved"
-WAITING_FOR_DISK = "waiting for room on the disk"
-SKIPPABLE = (EVALUATING, SAMPLING, LAST_EVALUATION)  # activities that SkipLook leaves out
-
 
 @dataclass(frozen=True)
 class Plan:

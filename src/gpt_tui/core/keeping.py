@@ -7,7 +7,8 @@ import time
 from collections.abc import Callable, Collection
 from typing import Any
 
-from gpt_tui.core.commands import SAVING, WAITING_FOR_DISK, Desk
+from gpt_tui.core.activity import SAVING, WAITING_FOR_DISK
+from gpt_tui.core.commands import Desk
 from gpt_tui.core.errors import GptTuiError
 from gpt_tui.core.events import AnyEvent, Checkpoint, Notice
 from gpt_tui.core.memory import shortage

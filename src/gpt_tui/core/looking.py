@@ -7,7 +7,7 @@ import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from gpt_tui.core.commands import SAMPLING
+from gpt_tui.core.activity import SAMPLING
 from gpt_tui.core.config import RunConfig
 from gpt_tui.core.events import Eval, Milestone, Sample, Surprise
 from gpt_tui.core.keeping import Keeper

@@ -6,12 +6,8 @@ import threading
 import time
 import traceback
 
+from gpt_tui.core.activity import SAVING
 from gpt_tui.core.commands import (
-    LAST_EVALUATION,
-    SAMPLING,
-    SAVING,
-    SKIPPABLE,
-    UNSAVED,
     Command,
     Desk,
     EditFields,
@@ -32,11 +28,6 @@ from gpt_tui.core.errors import GptTuiError
 from gpt_tui.core.memory import keep_freed_memory, release
 
 __all__ = [
-    "LAST_EVALUATION",
-    "SAMPLING",
-    "SAVING",
-    "SKIPPABLE",
-    "UNSAVED",
     "Command",
     "EditFields",
     "Lend",

@@ -12,11 +12,8 @@ from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from gpt_tui.core.activity import COMPILING, EVALUATING, LAST_EVALUATION, UNSAVED
 from gpt_tui.core.commands import (
-    COMPILING,
-    EVALUATING,
-    LAST_EVALUATION,
-    UNSAVED,
     Desk,
     EditFields,
     Lend,

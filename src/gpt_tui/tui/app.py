@@ -26,9 +26,10 @@ from textual.widget import Widget
 from textual.widgets import Input
 from textual.worker import Worker
 
+from gpt_tui.core.activity import UNSAVED
 from gpt_tui.core.config import RunConfig, user_config_path
 from gpt_tui.core.presets import Preset
-from gpt_tui.core.session import BEGINNING_SECONDS, UNSAVED, Session, Stop
+from gpt_tui.core.session import BEGINNING_SECONDS, Session, Stop
 from gpt_tui.tui import bell, clipboard, commands, keymap, keys, last_form, panes, preferences, selection, wishes
 from gpt_tui.tui.about import about
 from gpt_tui.tui.conductor import Conductor, Severity

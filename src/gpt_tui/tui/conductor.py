@@ -14,15 +14,13 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Literal, Protocol, TypeVar
 
+from gpt_tui.core.activity import LAST_EVALUATION, SAMPLING, UNSAVED
 from gpt_tui.core.config import FIELDS, RunConfig, difference
 from gpt_tui.core.divergence import last_good_checkpoint
 from gpt_tui.core.errors import Fault, GptTuiError, Refusal
 from gpt_tui.core.events import Failed
 from gpt_tui.core.runs import History, Run, Shelf
 from gpt_tui.core.session import (
-    LAST_EVALUATION,
-    SAMPLING,
-    UNSAVED,
     EditFields,
     Outcome,
     Pause,

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from textual.widget import Widget
 from textual.widgets import Input
 
-from gpt_tui.core.session import UNSAVED
+from gpt_tui.core.activity import UNSAVED
 from gpt_tui.tui.conductor import Conductor
 from gpt_tui.tui.keymap import Keymap
 from gpt_tui.tui.keys import Action

@@ -16,10 +16,11 @@ from textual import events
 from textual.geometry import Size
 
 from gpt_tui.console import Console
+from gpt_tui.core.activity import SAVING
 from gpt_tui.core.events import Failed
 from gpt_tui.core.runs import going_on
 from gpt_tui.core.runs.history import how_failed
-from gpt_tui.core.session import SAVING, Outcome, Session
+from gpt_tui.core.session import Outcome, Session
 from gpt_tui.crash import report_traceback
 from gpt_tui.tui.app import SAVE_SECONDS, Playground
 from gpt_tui.tui.request import PlaygroundRequest

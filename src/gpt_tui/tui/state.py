@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from textual.content import Content
 
-from gpt_tui.core.session import SKIPPABLE
+from gpt_tui.core.activity import SKIPPABLE
 from gpt_tui.tui import figures
 from gpt_tui.tui.theme import LOOKS
 
