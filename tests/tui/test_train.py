@@ -43,7 +43,8 @@ class TrainApp(App[None]):
     def compose(self) -> ComposeResult:
         yield self.view
 
-    def on_mount(self) -> None:
+    async def on_mount(self) -> None:
+        await self.view.furnish()
         self.view.focus_first()
 
     def show(self) -> str:

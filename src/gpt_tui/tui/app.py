@@ -1,7 +1,9 @@
 """The playground: one screen with its five views, the run that they show, and what the keys of the program do.
 
 Views draw a `History` and a `Snapshot`. Everything that concerns a run goes through `core.session`, whose worker thread
-is the only place that imports torch; the first frame is painted long before that.
+is the only place that imports torch; the first frame is painted long before that. And before anything is imported that
+has to do with a run: `_begin` does so once the frame is on the terminal, and only then are keys obeyed, in the order in
+which they were typed.
 """
 
 from __future__ import annotations
@@ -29,10 +31,8 @@ from textual.worker import Worker
 from gpt_tui.core.activity import UNSAVED
 from gpt_tui.core.config import RunConfig, user_config_path
 from gpt_tui.core.presets import Preset
-from gpt_tui.core.session import BEGINNING_SECONDS, Session, Stop
 from gpt_tui.tui import bell, clipboard, commands, keymap, keys, last_form, panes, preferences, selection, wishes
 from gpt_tui.tui.about import about
-from gpt_tui.tui.conductor import Conductor, Severity
 from gpt_tui.tui.doable import Doable
 from gpt_tui.tui.editor import edit_in, editor
 from gpt_tui.tui.key_names import show_key
@@ -48,14 +48,17 @@ from gpt_tui.tui.state import State
 from gpt_tui.tui.theme import THEMES, AsciiFilter, NoColourFilter
 from gpt_tui.tui.typed_keys import Typed, TypedKeys
 from gpt_tui.tui.watched import Own, Watched, config_of
-from gpt_tui.tui.widgets.chart import Chart
 from gpt_tui.tui.widgets.footer import Footer
 from gpt_tui.tui.widgets.header import Header, TooSmall
 
 if TYPE_CHECKING:
+    from gpt_tui.core.session import Session
+    from gpt_tui.tui.conductor import Conductor, Severity
     from gpt_tui.tui.views.generate import GenerateView
     from gpt_tui.tui.views.setup import SetupView
+    from gpt_tui.tui.widgets.chart import Chart
 
+GOING_OUT_SECONDS = 0.002  # how long the thread that writes to the terminal has for the first frame
 SAVE_SECONDS = 8.0  # how long leaving waits for the worker to save
 PATIENCE_SECONDS = 3.0  # of these, how long for a last evaluation
 KEEPING_SECONDS = 1.0  # how long it waits for what it keeps of the screen to be written: a home may be on a dead disk
@@ -68,7 +71,7 @@ class Playground(TypedKeys):
     """
 
     TITLE = "gpt-tui"
-    CSS_PATH: ClassVar = ["app.tcss", *(f"views/{name}.tcss" for name in VIEWS)]
+    CSS_PATH: ClassVar = ["app.tcss", "views/train.tcss"]  # those of the other views come with them
     ENABLE_COMMAND_PALETTE = False
     ESCAPE_TO_MINIMIZE = False
     BINDINGS: ClassVar[list[BindingType]] = keys.bindings("app")
@@ -82,16 +85,7 @@ class Playground(TypedKeys):
         self.request = request = self._with_last_form(request)
         self.status = 0
         self.crash: BaseException | None = None
-        self.conductor = Conductor(
-            request,
-            form=lambda: self.stage.form,
-            preset=lambda: self.stage.preset,
-            in_sight=lambda: self.stage.name_in_sight == "train",
-            say=self.say,
-            later=self._later,
-            show=lambda: self.action_view("train"),
-            ended=self._run_ended,
-        )
+        self._conductor: Conductor | None = None
         self.keymap = keymap.load(user_config_path())
         self.set_keymap(self.keymap.overrides)
         self._pace = Pace()
@@ -100,7 +94,7 @@ class Playground(TypedKeys):
         self.left: Session | None = None
         self.stage = Stage(request, self._preferences, id="views")
         self._header, self._footer = Header(id="header"), Footer(id="footer")
-        self.doable = Doable(self.keymap, self.stage, self.conductor)
+        self.doable = Doable(self.keymap, self.stage)
         for theme in THEMES:
             self.register_theme(theme)
         self.animation_level = "none"  # over a slow line a scroll that glides is a scroll that drags
@@ -139,8 +133,14 @@ class Playground(TypedKeys):
         yield self._footer
         yield TooSmall(id="too-small")
 
+    def refresh_css(self, animate: bool = True) -> None:
+        """Before there is a screen, Textual would parse every style sheet for the theme, and then all of them again."""
+        if self.screen_stack:
+            super().refresh_css(animate)
+        else:
+            self.stylesheet.set_variables(self.get_css_variables())
+
     def on_mount(self) -> None:
-        self.obey_keys()
         self.screen.set_class(self._preferences.compact, "-compact")
         self._show_all()
         self.stage.train.arrive()
@@ -148,11 +148,13 @@ class Playground(TypedKeys):
 
     # Beginning ------------------------------------------------------------------------------------------------------
 
-    def _begin(self) -> None:
-        """After the first frame: the form, the run that was asked for, and the clock."""
+    async def _begin(self) -> None:
+        """After the first frame: all that has to do with a run, the form, the run that was asked for, and the clock."""
+        await asyncio.sleep(GOING_OUT_SECONDS)
         if self._leaving:
             return
-        request = self.request
+        request, conductor = self.request, self.conductor
+        await self.stage.train.furnish()
         self.stage.view("setup")
         if not (request.open or request.resume or request.fork):
             if not self.stage.moved and self._preferences.view in VIEWS:  # no key was quicker
@@ -161,8 +163,30 @@ class Playground(TypedKeys):
                 self._welcome()
         if self.keymap.faults:
             self.say("\n".join(["Keys of your own that do not hold:", *map(str, self.keymap.faults)]), "warning")
-        self.conductor.begin()
+        conductor.begin()
         self._tick()
+        self.obey_keys()
+
+    @property
+    def conductor(self) -> Conductor:
+        """Made, and imported, when it is first asked for: after the first frame."""
+        if self._conductor is None:
+            self._conductor = self.doable.conductor = self._make_conductor()
+        return self._conductor
+
+    def _make_conductor(self) -> Conductor:
+        from gpt_tui.tui.conductor import Conductor
+
+        return Conductor(
+            self.request,
+            form=lambda: self.stage.form,
+            preset=lambda: self.stage.preset,
+            in_sight=lambda: self.stage.name_in_sight == "train",
+            say=self.say,
+            later=self._later,
+            show=lambda: self.action_view("train"),
+            ended=self._run_ended,
+        )
 
     def _welcome(self) -> None:
         """Three ways to begin, for who has never been here."""
@@ -193,36 +217,42 @@ class Playground(TypedKeys):
         self.set_timer(self._pace.next(busy=changed or self.session is not None), self._tick)
 
     def _show_all(self) -> None:
-        conductor = self.conductor
-        state = conductor.state
+        conductor, state = self._conductor, self.state
         cramped = self.screen_stack[0].has_class("-cramped")
         for overlay in self.screen_stack[1:]:  # the notice is to be seen, whatever lies over it
             overlay.set_class(cramped, "-cramped")
         with self.batch_update():
-            if not conductor.begun:
+            if conductor is None or not conductor.begun:
                 facts = self.stage.setup.facts if self.stage.setup is not None else None
-                self.stage.train.ready(self.stage.form, self.stage.chosen, state, conductor.refusal, facts)
-            if self.stage.setup is not None:
+                refusal = conductor.refusal if conductor is not None else ()
+                self.stage.train.ready(self.stage.form, self.stage.chosen, state, refusal, facts)
+            if conductor is not None and self.stage.setup is not None:
                 self.stage.setup.follow(conductor.own)
                 self.stage.setup.take_refusal(conductor.refused)
-            if self.stage.in_sight is not self.stage.setup:
+            if conductor is not None and self.stage.in_sight is not self.stage.setup:
                 self.stage.in_sight.follow(conductor.watched)
-            self._header.set(self._subject(), state, self._views_line(), conductor.aside)
+            aside = conductor.aside if conductor is not None else None
+            self._header.set(self._subject(), state, self._views_line(), aside)
             self._footer.set(list(self.doable.footer(self._focused_below)))
 
     @property
     def watched(self) -> Watched | None:
         """The run on the screen, if there is one."""
-        return self.conductor.watched
+        return self._conductor.watched if self._conductor is not None else None
 
     @property
     def state(self) -> State:
-        return self.conductor.state
+        return self._conductor.state if self._conductor is not None else State("READY")
+
+    @property
+    def tracebacks(self) -> list[str]:
+        """Of errors that nobody foresaw, but which ended only a run."""
+        return self._conductor.tracebacks if self._conductor is not None else []
 
     @property
     def session(self) -> Session | None:
         """The session at work, if one is."""
-        return self.conductor.session
+        return self._conductor.session if self._conductor is not None else None
 
     def _subject(self) -> list[str]:
         """What the first line calls what is open, the fullest name first."""
@@ -495,9 +525,11 @@ class Playground(TypedKeys):
         return next(found.keys for found in self.keymap.of("app") if found.id == action)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Where only the notice of a small terminal is seen, nothing is done unseen; leaving works."""
-        leaving = action in ("quit", "help_quit")
-        return leaving or not any(screen.has_class("-cramped") for screen in self.screen_stack)
+        """Where only the notice of a small terminal is seen, nothing is done unseen, and nothing before all is there;
+        leaving works."""
+        if action in ("quit", "help_quit"):
+            return True
+        return self.stage.train.furnished and not any(screen.has_class("-cramped") for screen in self.screen_stack)
 
     def action_press(self, key: str) -> None:
         """What a press on a key in the last line does, where that key is somebody else's to obey."""
@@ -590,13 +622,16 @@ class Playground(TypedKeys):
             return
         if again and by_signal:
             return
-        self.conductor.drop()  # what waits for the run at work to be saved would begin another
+        if self._conductor is not None:
+            self._conductor.drop()  # what waits for the run at work to be saved would begin another
         self._keep_preferences()
         session = self.session
         self.remember_session()
         if session is None:
             self.exit()
             return
+        from gpt_tui.core.session import Stop
+
         session.submit(Stop("signal" if status else "stopped"))
         self.say("saving… q again leaves without waiting")
         self._show_all()
@@ -612,19 +647,21 @@ class Playground(TypedKeys):
         await _ended(session, PATIENCE_SECONDS)
         if _waits_to_be_saved(session) and not self.status:
             return  # its notice says what to do; q again leaves without that
+        from gpt_tui.core.session import Stop
+
         session.submit(Stop("signal"))  # a last evaluation takes too long: only save
         await _ended(session, SAVE_SECONDS - PATIENCE_SECONDS)
         self.exit()
 
     def _keep_preferences(self) -> None:
-        chart, before = self.stage.train.chart, self._preferences
+        before = self._preferences
         kept = replace(
             before,
             view=self.stage.name_in_sight,
             theme=self.theme,
             compact=self.screen.has_class("-compact"),
-            smoothing=chart.smoothing,
-            units=chart.unit,
+            smoothing=self.stage.train.smoothing,
+            units=self.stage.train.units,
             beside=self.stage.setup.chosen if self.stage.setup is not None else before.beside,
             shares={name: view.shares for name, view in self.stage.views.items() if view.shares},
             form=self.stage.setup.kept() if self.stage.setup is not None else before.form,
@@ -664,6 +701,8 @@ def _keep(folder: Path, kept: preferences.Preferences) -> None:
 
 async def _ended(session: Session, seconds: float) -> None:
     """Wait for it to end, but no longer than this, and hardly for what comes before a run: it has nothing to save."""
+    from gpt_tui.core.session import BEGINNING_SECONDS
+
     began = time.monotonic()
     while session.alive and not _waits_to_be_saved(session):
         await asyncio.sleep(0.05)

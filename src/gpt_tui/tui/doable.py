@@ -3,25 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from textual.widget import Widget
 from textual.widgets import Input
 
 from gpt_tui.core.activity import UNSAVED
-from gpt_tui.tui.conductor import Conductor
 from gpt_tui.tui.keymap import Keymap
 from gpt_tui.tui.keys import Action
 from gpt_tui.tui.stage import Stage
 from gpt_tui.tui.widgets.footer import KEPT, Item
 
+if TYPE_CHECKING:
+    from gpt_tui.tui.conductor import Conductor
+
 FIRST = 1
+OF_A_RUN = ("single_step", "stop_run", "save", "new_run")
 
 
 class Doable:
-    """focused, where it is asked for, is the widget with the focus below all overlays."""
+    """focused, where it is asked for, is the widget with the focus below all overlays.
 
-    def __init__(self, keymap: Keymap, stage: Stage, conductor: Conductor) -> None:
-        self._keymap, self._stage, self._conductor = keymap, stage, conductor
+    conductor: None before there can be a run
+    """
+
+    def __init__(self, keymap: Keymap, stage: Stage) -> None:
+        self._keymap, self._stage = keymap, stage
+        self.conductor: Conductor | None = None
 
     def owners(self, focused: Widget | None) -> list[str]:
         """The owners of keys, from what has the focus outwards, without the app."""
@@ -53,7 +61,8 @@ class Doable:
 
     def _place(self, action: Action) -> int:
         """Where it stands in the last line: what helps a run that diverged comes first."""
-        return FIRST if action.id == "fork_here" and self._conductor.diverged else action.footer
+        diverged = self.conductor is not None and self.conductor.diverged
+        return FIRST if action.id == "fork_here" and diverged else action.footer
 
     def owner(self, action: Action, focused: Widget | None) -> Widget | None:
         """Where an action belongs: the focused widget, one that it lies in, the view, or (None) the app."""
@@ -64,14 +73,17 @@ class Doable:
     def label(self, action: Action) -> str:
         if action.where != "app":
             return self._stage.in_sight.label(action)
-        return self._conductor.toggle_label if action.id == "toggle_run" else action.label
+        if action.id != "toggle_run":
+            return action.label
+        return self.conductor.toggle_label if self.conductor is not None else "start"
 
     def _useful(self, action: Action) -> bool:
         """Whether it belongs into the last line now."""
-        conductor = self._conductor
-        word, alive = conductor.state.word, conductor.session is not None
         if action.where != "app":
             return self._stage.in_sight.useful(action)
+        if (conductor := self.conductor) is None:
+            return action.id not in OF_A_RUN
+        word, alive = conductor.state.word, conductor.session is not None
         if action.id == "toggle_run":
             return word not in ("PREPARING", "OPENING") and (alive or not conductor.elsewhere)
         if action.id == "single_step":

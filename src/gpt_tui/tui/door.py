@@ -11,19 +11,19 @@ import sys
 import threading
 import time
 from contextlib import suppress
+from typing import TYPE_CHECKING
 
 from textual import events
 from textual.geometry import Size
 
 from gpt_tui.console import Console
 from gpt_tui.core.activity import SAVING
-from gpt_tui.core.events import Failed
-from gpt_tui.core.runs import going_on
-from gpt_tui.core.runs.history import how_failed
-from gpt_tui.core.session import Outcome, Session
 from gpt_tui.crash import report_traceback
 from gpt_tui.tui.app import SAVE_SECONDS, Playground
 from gpt_tui.tui.request import PlaygroundRequest
+
+if TYPE_CHECKING:
+    from gpt_tui.core.session import Outcome, Session
 
 LOOK_SECONDS = 0.5  # between two looks at the terminal
 
@@ -39,13 +39,13 @@ def run_playground(request: PlaygroundRequest) -> int:
         status = _tell_unsaved(session, status, console)
     if app.crash is not None:
         raise app.crash
-    for text in app.conductor.tracebacks:
+    for text in app.tracebacks:
         report_traceback(text, console)
     if session is not None and session.alive:
         os._exit(status)  # waiting for the worker would hold the terminal
     if app.left is None or app.left.outcome is None:
         return status
-    _tell_failure(app.left.outcome, app.left.snapshot.run_name, console, told=app.conductor.tracebacks)
+    _tell_failure(app.left.outcome, app.left.snapshot.run_name, console, told=app.tracebacks)
     return _exit_status(app.left.outcome, status)
 
 
@@ -69,6 +69,8 @@ def _tell_unsaved(session: Session, status: int, console: Console) -> int:
     """How to go on. Returns the exit status: never that of a run that is kept whole."""
     if (path := session.snapshot.run_path) is None:
         return status
+    from gpt_tui.core.runs import going_on
+
     resume = going_on("--resume", path)
     console.warn(f"gpt-tui: the run was left before it was saved; {resume} goes on from its last checkpoint")
     return status or 1
@@ -76,6 +78,9 @@ def _tell_unsaved(session: Session, status: int, console: Console) -> int:
 
 def _tell_failure(outcome: Outcome, run: str, console: Console, *, told: list[str]) -> None:
     """What broke while the run was left: no screen shows it any more. told: tracebacks that need not be told again."""
+    from gpt_tui.core.events import Failed
+    from gpt_tui.core.runs.history import how_failed
+
     if outcome.traceback is not None and outcome.traceback not in told:
         report_traceback(outcome.traceback, console)
     if isinstance(event := outcome.event, Failed):
@@ -88,6 +93,8 @@ def _exit_status(outcome: Outcome | None, status: int) -> int:
     """That of a signal says that the run is saved; where it broke instead, that is told, as it is without a screen."""
     if outcome is None or outcome.kind != "failed":
         return status
+    from gpt_tui.core.events import Failed
+
     return 3 if isinstance(outcome.event, Failed) and outcome.event.reason == "diverged" else 1
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from textual.app import ComposeResult
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from gpt_tui.tui.views.setup import SetupView
 
 VIEWS = {"train": "Train", "setup": "Setup", "samples": "Samples", "generate": "Generate", "runs": "Runs"}
+
+STYLES = Path(__file__).parent / "views"
 
 
 class Stage(ContentSwitcher):
@@ -67,11 +70,16 @@ class Stage(ContentSwitcher):
     def view(self, name: str) -> View:
         """One of the five; each is made and mounted when it is first wanted, for the first frame needs one only."""
         if name not in self.views:
+            self._load_style(name)
             view = self.views[name] = self._make(name)
             view.shares = self._preferences.shares_of(name)
             self.mount(view)
             view.display = False
         return self.views[name]
+
+    def _load_style(self, name: str) -> None:
+        style = STYLES / f"{name}.tcss"
+        self.app.stylesheet.add_source(style.read_text("utf-8"), (str(style), ""))
 
     def _make(self, name: str) -> View:
         request = self._request

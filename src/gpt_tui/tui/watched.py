@@ -6,14 +6,18 @@ import math
 import time
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from gpt_tui.core import runs
 from gpt_tui.core.config import RunConfig
 from gpt_tui.core.cost import Pace, estimate_seconds
-from gpt_tui.core.divergence import Changes, remedy
 from gpt_tui.core.errors import GptTuiError, Refusal
-from gpt_tui.core.runs import History, Run, is_held
-from gpt_tui.core.session import Outcome, Session, Snapshot
 from gpt_tui.tui.state import State
+
+if TYPE_CHECKING:
+    from gpt_tui.core.divergence import Changes
+    from gpt_tui.core.runs import History, Run
+    from gpt_tui.core.session import Outcome, Session, Snapshot
 
 LATE = 5.0  # seconds that a step takes at least before it is told to be late
 LOOK_EVERY = 1.0  # seconds between looks at whether another process still works on a run
@@ -32,6 +36,8 @@ def remedy_of(history: History) -> Changes:
     config, started = config_of(history), history.started
     if config is None or started is None:
         return {}
+    from gpt_tui.core.divergence import remedy
+
     asked = config.training.dtype
     return remedy(history, config, started.dtype if asked == "auto" else asked)
 
@@ -71,7 +77,7 @@ class Own:
 
     def __init__(self, session: Session, history: History | None = None) -> None:
         self.session = session
-        self.history = history or History()
+        self.history = history or runs.History()
         self._reader = session.subscribe()
         self._step_clock = StepClock()
         self._notices = len(self.history.notices)
@@ -120,7 +126,7 @@ class Opened:
 
     def __init__(self, run: Run) -> None:
         self.run = run
-        self.history = History()
+        self.history = runs.History()
         self._tail = run.tail()
         self._state: State | None = None
         self._looked = 0.0
@@ -145,7 +151,7 @@ class Opened:
 
     def _look(self) -> State:
         """As `Run.state`, by what has been read already: the screen does not wait for a long log to be read again."""
-        if is_held(self.path):
+        if runs.is_held(self.path):
             return State("PAUSED" if self.history.state_word == "PAUSED" else "TRAINING")
         try:
             self.poll()  # its last words may have come since

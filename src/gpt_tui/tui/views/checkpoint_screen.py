@@ -35,6 +35,7 @@ class CheckpointScreen(ModalScreen[Choice]):
     does: what enter does
     """
 
+    CSS_PATH = "checkpoint_screen.tcss"
     AUTO_FOCUS = ""
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "leave", show=False),

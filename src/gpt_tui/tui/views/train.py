@@ -18,7 +18,7 @@ from textual.containers import Container, Vertical
 from textual.content import Content
 from textual.widget import Widget
 
-from gpt_tui.core.runs import History, origin_of, past_of, still_kept_as
+from gpt_tui.core import runs
 from gpt_tui.tui import figures, keys, panes
 from gpt_tui.tui.in_thread import in_thread
 from gpt_tui.tui.keys import Action
@@ -27,25 +27,24 @@ from gpt_tui.tui.plain import visible
 from gpt_tui.tui.state import State
 from gpt_tui.tui.view import Halves, View
 from gpt_tui.tui.watched import Own, Watched, config_of
-from gpt_tui.tui.widgets.chart import UNITS, Unit
 from gpt_tui.tui.widgets.chart_keys import ChartKeys
-from gpt_tui.tui.widgets.curves_pane import CurvesPane
 from gpt_tui.tui.widgets.facts_pane import FactsPane, essentials
 from gpt_tui.tui.widgets.log_pane import LogLineStrip, LogPane
-from gpt_tui.tui.widgets.loss_chart import LossChart
 from gpt_tui.tui.widgets.pane import Pane
 from gpt_tui.tui.widgets.ready_pane import ReadyPane
 from gpt_tui.tui.widgets.sample_pane import SamplePane
 from gpt_tui.tui.widgets.stat_strip import Figures, StatStrip
-from gpt_tui.tui.widgets.trouble import Trouble
 from gpt_tui.tui.wishes import ForkHere
 
 if TYPE_CHECKING:
     from gpt_tui.core.config import DatasetFacts, RunConfig
     from gpt_tui.core.events import Parent, Started
     from gpt_tui.core.presets import Preset
-    from gpt_tui.core.runs import Origin
+    from gpt_tui.core.runs import History, Origin
     from gpt_tui.core.session import Snapshot
+    from gpt_tui.tui.widgets.curves_pane import CurvesPane
+    from gpt_tui.tui.widgets.loss_chart import LossChart
+    from gpt_tui.tui.widgets.trouble import Trouble
 
 NEWEST_CHECKPOINTS = 12
 
@@ -57,20 +56,20 @@ class TrainView(ChartKeys, View):
     BINDINGS: ClassVar[list[BindingType]] = keys.bindings("train", "chart")
     KEYS: ClassVar[tuple[str, ...]] = ("train", "chart")
     chart: LossChart
+    trouble: Trouble
+    curves: CurvesPane
 
     def __init__(
         self, *, smoothing: float = 0.9, units: str = "steps", ascii: bool = False, id: str | None = None
     ) -> None:
         super().__init__(id=id)
-        unit: Unit = next((known for known in UNITS if known == units), "steps")
-        self.chart = LossChart(smoothing=smoothing, unit=unit, ascii=ascii, id="chart")
+        self._smoothing, self._units, self._ascii = smoothing, units, ascii
+        self.furnished = False
         self.ready_pane = ReadyPane(id="ready")
         self.strip = StatStrip(id="strip")
-        self.trouble = Trouble(id="trouble")
         self.untrained = SamplePane("untrained", "u", id="untrained")
         self.trained = SamplePane("trained", "t", id="trained")
         self.essentials = FactsPane("configuration", "f", id="essentials")
-        self.curves = CurvesPane("curves", "v", id="curves")
         self.checkpoints = Pane("checkpoints", "k", id="checkpoints")
         self.log_pane = LogPane(id="log")
         self.log_strip = LogLineStrip(id="log-strip")
@@ -82,21 +81,34 @@ class TrainView(ChartKeys, View):
         self._chosen = False  # whether a person chose which of the two samples to see
 
     def compose(self) -> ComposeResult:
-        with Container(id="top"):
-            with Vertical(id="left"):
-                yield self.ready_pane
-                yield self.chart
-                yield self.strip
-                yield self.trouble
-            with Vertical(id="samples"):
-                yield self.untrained
-                yield self.trained
-            with Vertical(id="third"):
-                yield self.essentials
-                yield self.curves
-                yield self.checkpoints
-        yield self.log_pane
-        yield self.log_strip
+        with Container(id="top"), Vertical(id="left"):
+            yield self.ready_pane
+
+    async def furnish(self) -> None:
+        """Make and mount what draws a run: the first frame does without, and without all that it imports."""
+        from gpt_tui.tui.widgets.chart import UNITS, Unit
+        from gpt_tui.tui.widgets.curves_pane import CurvesPane
+        from gpt_tui.tui.widgets.loss_chart import LossChart
+        from gpt_tui.tui.widgets.trouble import Trouble
+
+        unit: Unit = next((known for known in UNITS if known == self._units), "steps")
+        self.chart = LossChart(smoothing=self._smoothing, unit=unit, ascii=self._ascii, id="chart")
+        self.trouble = Trouble(id="trouble")
+        self.curves = CurvesPane("curves", "v", id="curves")
+        samples = Vertical(self.untrained, self.trained, id="samples")
+        third = Vertical(self.essentials, self.curves, self.checkpoints, id="third")
+        await self.query_one("#left").mount(self.chart, self.strip, self.trouble)
+        await self.query_one("#top").mount(samples, third)
+        await self.mount(self.log_pane, self.log_strip)
+        self.furnished = True
+
+    @property
+    def smoothing(self) -> float:
+        return self.chart.smoothing if self.furnished else self._smoothing
+
+    @property
+    def units(self) -> str:
+        return self.chart.unit if self.furnished else self._units
 
     def on_mount(self) -> None:
         self.add_class("-before")
@@ -121,7 +133,7 @@ class TrainView(ChartKeys, View):
         self.ready_pane.show(config, preset, state, refusal, facts)
 
     def follow(self, watched: Watched | None) -> None:
-        if watched is None:
+        if watched is None or not self.furnished:
             return
         at_work = isinstance(watched, Own) and watched.session.alive
         state, snapshot = watched.state, watched.snapshot
@@ -162,11 +174,11 @@ class TrainView(ChartKeys, View):
 
     @work(exclusive=True, group="past")
     async def _read_past(self, path: Path, started: Started, parent: Parent) -> None:
-        origin = await in_thread(lambda: origin_of(path, parent, started.created))
+        origin = await in_thread(lambda: runs.origin_of(path, parent, started.created))
         if started == self._started and self._history is not None:
             self._origin = origin
             self._show_samples(self._history)
-        past = await in_thread(lambda: past_of(path, parent, started.created))
+        past = await in_thread(lambda: runs.past_of(path, parent, started.created))
         if started == self._started:
             self.chart.show_past(past)
 
@@ -235,7 +247,7 @@ class TrainView(ChartKeys, View):
         return Halves(left, samples, across=not self.screen.has_class("-one"))
 
     def _split_boxes(self) -> tuple[Widget, ...]:
-        return self.query_one("#left"), self.query_one("#samples")
+        return (self.query_one("#left"), self.query_one("#samples")) if self.furnished else ()
 
     def focus_first(self) -> None:
         """Put the focus where the run is seen."""
@@ -292,7 +304,7 @@ class TrainView(ChartKeys, View):
 
 def _checkpoints(history: History) -> Content:
     losses = {e.step: e.val_loss for e in history.evals}
-    kept_as = still_kept_as([c.reason for c in history.checkpoints])
+    kept_as = runs.still_kept_as([c.reason for c in history.checkpoints])
     newest = list(zip(history.checkpoints, kept_as, strict=True))[-NEWEST_CHECKPOINTS:]
     lines = [
         Content.assemble(f"{c.step:>7}  ", (f"{figures.loss(losses.get(c.step)):<6} ", "$text-muted"), visible(why))

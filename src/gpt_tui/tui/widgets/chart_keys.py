@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from gpt_tui.tui import panes
-from gpt_tui.tui.widgets.plot import NOTHING, Plot
+
+if TYPE_CHECKING:
+    from gpt_tui.tui.widgets.plot import Plot
 
 
 class ChartKeys:
@@ -37,7 +40,7 @@ class ChartKeys:
     def _change(self, change: Callable[[], object]) -> None:
         """Change the view of the chart, seen or told; where nothing is drawn there is none to change."""
         if not self.chart.has_points():
-            self.chart.say(NOTHING)
+            self.chart.say_empty()
             return
         before = self.chart.description()
         change()

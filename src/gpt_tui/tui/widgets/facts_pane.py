@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from textual.content import Content
 
 from gpt_tui.core import shapes
 from gpt_tui.core.config import DatasetFacts, ModelConfig, RunConfig
 from gpt_tui.core.cost import assumed_vocabulary
-from gpt_tui.core.events import DatasetRecord, Started
 from gpt_tui.tui import figures
 from gpt_tui.tui.plain import one_line
 from gpt_tui.tui.widgets.pane import Pane
+
+if TYPE_CHECKING:
+    from gpt_tui.core.events import DatasetRecord, Started
 
 Facts = list[tuple[str, str]]
 

@@ -222,6 +222,9 @@ class Plot(Chart):
         self.app.clear_notifications()
         self.app.notify(text, markup=False, timeout=5)
 
+    def say_empty(self) -> None:
+        self.say(NOTHING)
+
     # Actions --------------------------------------------------------------------------------------------------------
 
     def action_go(self, by: int) -> None:
@@ -247,7 +250,7 @@ class Plot(Chart):
 
     def toggle_crosshair(self) -> None:
         if self.crosshair is None and not self.has_points():
-            self.say(NOTHING)
+            self.say_empty()
         else:
             super().toggle_crosshair()
 

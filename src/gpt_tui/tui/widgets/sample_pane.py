@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from textual.content import Content
 
-from gpt_tui.core.events import Sample
 from gpt_tui.tui import figures
 from gpt_tui.tui.plain import visible
 from gpt_tui.tui.widgets.pane import Pane
+
+if TYPE_CHECKING:
+    from gpt_tui.core.events import Sample
 
 FRAME = 6  # columns of the border beside its title
 
