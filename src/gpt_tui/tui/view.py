@@ -47,8 +47,8 @@ class View(Widget):
     TITLE: ClassVar[str] = ""
     KEYS: ClassVar[tuple[str, ...]] = ()
 
-    def __init__(self, *, id: str | None = None) -> None:
-        super().__init__(id=id)
+    def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
+        super().__init__(id=id, classes=classes)
         self.shares: dict[str, float] = {}
 
     # For the app -----------------------------------------------------------------------------------------------------

@@ -62,7 +62,7 @@ class TrainView(ChartKeys, View):
     def __init__(
         self, *, smoothing: float = 0.9, units: str = "steps", ascii: bool = False, id: str | None = None
     ) -> None:
-        super().__init__(id=id)
+        super().__init__(id=id, classes="-before")
         self._smoothing, self._units, self._ascii = smoothing, units, ascii
         self.furnished = False
         self.ready_pane = ReadyPane(id="ready")
@@ -73,6 +73,9 @@ class TrainView(ChartKeys, View):
         self.checkpoints = Pane("checkpoints", "k", id="checkpoints")
         self.log_pane = LogPane(id="log")
         self.log_strip = LogLineStrip(id="log-strip")
+        self._left = Vertical(self.ready_pane, id="left")
+        self._samples = Vertical(self.untrained, self.trained, id="samples")
+        self._top = Container(self._left, id="top")
         self._meter = Meter()
         self._history: History | None = None
         self._started: Started | None = None  # of the run whose past was looked for
@@ -81,8 +84,7 @@ class TrainView(ChartKeys, View):
         self._chosen = False  # whether a person chose which of the two samples to see
 
     def compose(self) -> ComposeResult:
-        with Container(id="top"), Vertical(id="left"):
-            yield self.ready_pane
+        yield self._top
 
     async def furnish(self) -> None:
         """Make and mount what draws a run: the first frame does without, and without all that it imports."""
@@ -95,10 +97,8 @@ class TrainView(ChartKeys, View):
         self.chart = LossChart(smoothing=self._smoothing, unit=unit, ascii=self._ascii, id="chart")
         self.trouble = Trouble(id="trouble")
         self.curves = CurvesPane("curves", "v", id="curves")
-        samples = Vertical(self.untrained, self.trained, id="samples")
-        third = Vertical(self.essentials, self.curves, self.checkpoints, id="third")
-        await self.query_one("#left").mount(self.chart, self.strip, self.trouble)
-        await self.query_one("#top").mount(samples, third)
+        await self._left.mount(self.chart, self.strip, self.trouble)
+        await self._top.mount(self._samples, Vertical(self.essentials, self.curves, self.checkpoints, id="third"))
         await self.mount(self.log_pane, self.log_strip)
         self.furnished = True
 
@@ -109,9 +109,6 @@ class TrainView(ChartKeys, View):
     @property
     def units(self) -> str:
         return self.chart.unit if self.furnished else self._units
-
-    def on_mount(self) -> None:
-        self.add_class("-before")
 
     def on_resize(self) -> None:
         self.call_after_refresh(self.apply_split)
@@ -243,11 +240,10 @@ class TrainView(ChartKeys, View):
     def halves(self) -> Halves | None:
         if self.has_class("-before"):
             return None
-        left, samples = self.query_one("#left"), self.query_one("#samples")
-        return Halves(left, samples, across=not self.screen.has_class("-one"))
+        return Halves(self._left, self._samples, across=not self.screen.has_class("-one"))
 
     def _split_boxes(self) -> tuple[Widget, ...]:
-        return (self.query_one("#left"), self.query_one("#samples")) if self.furnished else ()
+        return self._left, self._samples
 
     def focus_first(self) -> None:
         """Put the focus where the run is seen."""

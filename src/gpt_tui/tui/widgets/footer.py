@@ -36,7 +36,7 @@ class Footer(Line):
 
     def _draw(self) -> None:
         items = list(self._items)
-        while items and (cells := _cells(items)) and sum(c.cell_length + 3 for c in cells) - 2 > self.size.width:
+        while items and (cells := _cells(items)) and sum(c.cell_length + 3 for c in cells) - 2 > self.room:
             spare = [item for item in items if item.place < KEPT]
             place = (spare[-1] if spare else items[0]).place
             items = [item for item in items if item.place != place]

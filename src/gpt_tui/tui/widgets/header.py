@@ -45,11 +45,11 @@ class Header(Line):
         self._draw()
 
     def _draw(self) -> None:
-        if not self.size.width or self._state is None:
+        if self._state is None:
             return
         right = self._right()
-        at = max(STATE_AT, self.size.width * STATE_AT // 80)
-        room = self.size.width - right.cell_length
+        at = max(STATE_AT, self.room * STATE_AT // 80)
+        room = self.room - right.cell_length
         state = self._state.shown(room - at - APART)
         if self._aside is not None:
             state += Content.styled("  yours ", "$text-muted") + self._aside.shown(0)
@@ -60,12 +60,12 @@ class Header(Line):
                 break
         left = left.truncate(at - 1, ellipsis=True).pad_right(max(0, at - min(left.cell_length, at - 1)))
         line = left + state
-        gap = self.size.width - line.cell_length - right.cell_length
+        gap = self.room - line.cell_length - right.cell_length
         self.show(line.pad_right(max(1, gap)) + right)
 
     def _right(self) -> Content:
         """The views there are; with names where there is room for them."""
-        named = self.size.width >= NAMED
+        named = self.room >= NAMED
         parts: list[Part] = []
         for key, name, action, current in self._views:
             style = "bold underline $accent" if current else "$text-muted"

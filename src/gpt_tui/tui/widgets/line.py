@@ -33,6 +33,11 @@ class Line(Widget):
             self.content = content
             self.refresh()
 
+    @property
+    def room(self) -> int:
+        """Columns that it has: before it has been laid out those of the terminal, so that it is in the first frame."""
+        return self.size.width or self.app.size.width
+
     async def on_click(self, event: events.Click) -> None:
         if (action := event.style.meta.get("action")) is not None:
             await self.run_action(action)

@@ -16,6 +16,7 @@ from gpt_tui.tui.widgets.facts_pane import essentials, facts
 from gpt_tui.tui.widgets.pane import Pane
 
 BAR = 40
+AROUND = 8  # columns of border and padding: before it has been laid out they tell its width, for the first frame
 WELCOME = "A small GPT, trained on a text, here; watch it learn to write."
 
 
@@ -40,9 +41,7 @@ class ReadyPane(Pane):
     ) -> None:
         """config: None while the form has faults. refusal: why the last start was refused, a sentence each."""
         self._shown = (config, preset, state, refusal, known)
-        width = self.scrollable_content_region.width
-        if not width:
-            return
+        width = self.scrollable_content_region.width or self.app.size.width - AROUND
         blocks = [_refused(refusal) if refusal else Content.styled(WELCOME, "$text-muted")]
         if config is not None:
             self.set_title(f"preset {preset_name(preset, config)}" if preset else "ready")
