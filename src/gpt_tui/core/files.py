@@ -14,9 +14,9 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 from functools import cache
-from io import FileIO
+from io import BufferedReader, FileIO
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 from gpt_tui.core.errors import GptTuiError
 
@@ -148,7 +148,7 @@ def _machine() -> str:
     return hashlib.sha256(f"{platform.node()} {seen}".encode()).hexdigest()[:8]
 
 
-def open_regular(path: Path) -> BinaryIO:
+def open_regular(path: Path) -> BufferedReader:
     """Open a file to be read. A pipe or a device in its place, which might wait or give for ever, is an OSError."""
     descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0))
     try:

@@ -6,6 +6,7 @@ import json
 import os
 import random
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from gpt_tui.core.data import clean_cache
 from gpt_tui.core.events import Checkpoint, Continued, Edit, Eval, Failed, Notice, Paused, Sample, Step
 from gpt_tui.core.files import default_cache_dir
 from gpt_tui.core.runs import History, LogTail
-from gpt_tui.core.runs.rows import StepRows, rows_of, stretches
+from gpt_tui.core.runs.rows import INTEGER_COLUMNS, Stretch, stretches
 
 ODD_NUMBERS = ("null", "1e999", "-1e999", "-0.0", "1E+5", "007", "+1", "1-2", "1.", ".5", "3", "e1", "9" * 400, '"2"')
 ODD_COUNTS = ("-1", "01", "9" * 18, "9" * 19, "4611686018427387904", "2.0", "null", "")
@@ -118,12 +119,44 @@ def test_rows_tell_what_events_tell_one_by_one(
 def test_only_steps_as_the_writer_writes_them_are_read_as_rows() -> None:
     steps = [line(n) for n in range(1, 41)]
     text = b"\n".join([b'{"v":1}', *steps[:20], b"", *steps[20:35], line(36, loss="null"), *steps[36:]]) + b"\n"
-    (span,) = stretches(text)
-    assert text[slice(*span)].split(b"\n")[:-1] == steps[:20]
-    rows = rows_of(text[slice(*span)])
-    assert rows is not None
-    assert rows.steps.tolist() == list(range(1, 21))
-    assert rows_of(b"\n".join([*steps[:20], line(21, loss="1-2")]) + b"\n") is None
+    (stretch,) = stretches(text)
+    assert text[stretch.start : stretch.stop].split(b"\n")[:-1] == steps[:20]
+    assert stretch.rows.steps.tolist() == list(range(1, 21))
+    for odd in ({"loss": "1-2"}, {"time": "01.5"}, {"tokens": "01"}, {"step": ""}, {"grad_norm": "1.5.5"}):
+        assert [*stretches(b"\n".join([*steps[:15], line(16, **odd), *steps[16:31]]) + b"\n")] == []
+
+
+FIELDS = {
+    "time": "times",
+    "step": "steps",
+    "loss": "losses",
+    "learning_rate": "learning_rates",
+    "grad_norm": "grad_norms",
+    "tokens": "tokens",
+    "tokens_per_second": "tokens_per_second",
+}
+DECIMALS = st.tuples(
+    st.sampled_from(("", "", "", "-")),
+    st.one_of(st.just("0"), st.integers(0, 10**10).map(str)),
+    st.integers(0, 24).flatmap(lambda digits: st.text("0123456789", min_size=digits + 1, max_size=digits + 1)),
+    st.sampled_from(("", "", "", "e-7", "E+5", "e300")),
+).map(lambda parts: "{}{}.{}{}".format(*parts))
+FLOATS = st.one_of(st.floats(0, 1e7).map(repr), st.floats(0, allow_nan=False, allow_infinity=False).map(repr), DECIMALS)
+
+
+@settings(deadline=None)
+@given(st.lists(FLOATS, min_size=16, max_size=30), st.lists(st.integers(0, 10**18 - 1), min_size=1, max_size=8))
+def test_numbers_are_those_of_json_to_the_last_bit(numbers: list[str], counts: list[int]) -> None:
+    lines = []
+    for at in range(len(numbers)):
+        said = {field: numbers[at - shift] for shift, field in enumerate(FIELDS)}
+        said |= {"step": f"{counts[at % len(counts)]}", "tokens": f"{counts[-at % len(counts)]}"}
+        lines.append(line(1, **said).decode())
+    (stretch,) = stretches(("\n".join(lines) + "\n").encode())
+    for field, column in FIELDS.items():
+        kind = np.int64 if column in INTEGER_COLUMNS else np.float64
+        wanted = np.array([json.loads(text)[field] for text in lines], kind)
+        assert getattr(stretch.rows, column).tobytes() == wanted.tobytes()
 
 
 def test_the_longest_stretch_is_read_with_every_digit(tmp_path: Path) -> None:
@@ -170,7 +203,7 @@ def kept_files() -> list[Path]:
     return sorted(default_cache_dir().glob("rows/*"))
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(logs(), logs(), st.sampled_from((300, 5000, 1 << 20)))
 def test_what_is_kept_of_a_log_tells_what_the_log_tells(
     kept_at_once: None, tmp_path_factory: pytest.TempPathFactory, log: bytes, more: bytes, piece: int
@@ -196,11 +229,12 @@ def parsed(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """How long the stretches are, in bytes, that are read from a log from now on."""
     lengths: list[int] = []
 
-    def noted(stretch: bytes) -> StepRows | None:
-        lengths.append(len(stretch))
-        return rows_of(stretch)
+    def noted(text: bytes) -> Iterator[Stretch]:
+        for stretch in stretches(text):
+            lengths.append(stretch.stop - stretch.start)
+            yield stretch
 
-    monkeypatch.setattr("gpt_tui.core.runs.log.rows_of", noted)
+    monkeypatch.setattr("gpt_tui.core.runs.log.stretches", noted)
     return lengths
 
 
@@ -243,7 +277,7 @@ def test_kept_rows_that_are_damaged_another_logs_or_none_are_passed_over_and_mad
     damaged[1000] ^= 1
     index = json.loads(content[content.rindex(b'{"v"') : -8])
     forgeries = []
-    for changes in ({"v": 2}, {"log": "0" * 64}, {"body": "0" * 64}, {"parts": [[1]]}, {"parts": None}, {"bytes": "1"}):
+    for changes in ({"v": 1}, {"log": "0" * 64}, {"body": "0" * 64}, {"parts": [[1]]}, {"parts": None}, {"bytes": "1"}):
         text = json.dumps({**index, **changes}).encode()
         forgeries.append(content[: content.rindex(b'{"v"')] + text + len(text).to_bytes(8, "little"))
     for other in (bytes(damaged), content[:-1], content[1:], content[:500], b"", b"\xff" * 4000, *forgeries):

@@ -25,11 +25,12 @@ from gpt_tui.core.runs.rows import IN_LINE, INTEGER_COLUMNS, StepRows
 LONG = 32 << 20  # bytes of a log from which on it is worth it
 FOLDER = "rows"
 
-_FORMAT = 1
+_FORMAT = 2
 _HEAD = 64 << 10  # bytes that a log is known by: they hold when the run was made
-_CHUNK = 4 << 20
+_CHUNK = 256 << 10
 _MOST = 8  # logs that are kept: a million steps take 60 MB
 _INDEX_BYTES = 8  # with which a file ends: how long the index before them is
+_ROW = 8 * len(IN_LINE)  # bytes
 
 
 @dataclass(frozen=True)
@@ -67,19 +68,17 @@ class Keeping:
         self._bytes = 0
         self._parts: list[tuple[bool, int, int, int]] = []  # whether rows, and as in KeptPart: number, lines, bytes
 
-    def add(self, number: int, text: bytes, rows: StepRows | None) -> None:
-        """The next part of the log, which is whole lines, and its rows where it was read as such."""
+    def add(self, number: int, lines: int, text: memoryview, rows: StepRows | None) -> None:
+        """The next part of the log, which is whole lines, from this number on; and its rows where it was read so."""
         self._log.update(text)
         self._bytes += len(text)
-        if rows is None:
-            pieces = [text]
-        else:
-            pieces = [getattr(rows, name).astype(_kind(name), copy=False).tobytes() for name in IN_LINE]
-        self._parts.append((rows is not None, number, text.count(b"\n"), len(text)))
+        content: bytes | memoryview = text
+        if rows is not None:
+            content = b"".join([getattr(rows, name).astype(_kind(name), copy=False) for name in IN_LINE])
+        self._parts.append((rows is not None, number, lines, len(text)))
         try:
-            for piece in pieces:
-                self._body.update(piece)
-                self._file.write(piece)
+            self._body.update(content)
+            self._file.write(content)
         except OSError:
             self.drop()
 
@@ -151,18 +150,18 @@ def _parts(path: Path, parts: list[tuple[bool, int, int, int]]) -> Iterator[Kept
     try:
         with path.open("rb") as file:
             for is_rows, number, lines, count in parts:
-                if is_rows:
-                    columns = {name: np.fromfile(file, _kind(name), lines) for name in IN_LINE}
-                    whole = all(len(column) == lines for column in columns.values())
-                    content: StepRows | bytes = StepRows(**columns) if whole else b""
-                else:
-                    content = file.read(count)
-                    whole = len(content) == count
-                if not whole:
+                size = lines * _ROW if is_rows else count
+                content = file.read(size)
+                if len(content) < size:
                     return
-                yield KeptPart(content, number, lines, count)
+                yield KeptPart(_rows_of(content, lines) if is_rows else content, number, lines, count)
     except OSError:
         return
+
+
+def _rows_of(content: bytes, lines: int) -> StepRows:
+    columns = np.frombuffer(content, "<i8").reshape(len(IN_LINE), lines)
+    return StepRows(**{name: column.view(_kind(name)) for name, column in zip(IN_LINE, columns, strict=True)})
 
 
 def _kind(name: str) -> str:
@@ -177,10 +176,10 @@ def _place(log: Path) -> Path:
 
 def _digest_of(log: Path, size: int) -> tuple[str, bytes]:
     """The SHA-256 of the first `size` bytes of a log, and the last 64 of them."""
-    digest, last = hashlib.sha256(), b""
+    digest, last, room = hashlib.sha256(), b"", memoryview(bytearray(_CHUNK))
     with open_regular(log) as file:
-        while size and (chunk := file.read(min(size, _CHUNK))):
-            digest.update(chunk)
-            size -= len(chunk)
-            last = (last + chunk)[-64:]
+        while count := file.readinto(room[:size]):
+            digest.update(room[:count])
+            size -= count
+            last = (last + bytes(room[max(count - 64, 0) : count]))[-64:]
     return digest.hexdigest(), last

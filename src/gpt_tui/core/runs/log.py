@@ -15,7 +15,7 @@ from gpt_tui.core.errors import GptTuiError, NewerVersion, refuse_newer
 from gpt_tui.core.events import AnyEvent, BadEvent, Checkpoint, Continued, Event, Notice, Started, from_json
 from gpt_tui.core.files import open_own, open_regular, reason
 from gpt_tui.core.runs.kept import LONG, Keeping, recall
-from gpt_tui.core.runs.rows import StepRows, rows_of, stretches
+from gpt_tui.core.runs.rows import StepRows, stretches
 
 if TYPE_CHECKING:
     from gpt_tui.core.runs.history import History
@@ -235,19 +235,19 @@ class LogTail:
             history.extend(events)
             return bool(events)
         came = self._recall(history) if self._offset == 0 else False
-        for part in self._parts(limit):
-            # What follows half a line says what that was, so that it is looked at as an event.
-            rows = rows_of(part.text) if part.steps and not self.unread.torn else None
+        for part in self._parts(limit, in_rows=True):
+            if self.unread.torn:  # what follows half a line says what that was, so that it is looked at as an event
+                part.rows = None
             if self._keeping is not None:
-                self._keeping.add(part.number, part.text, rows)
-            came |= self._give(part, rows, history)
+                self._keeping.add(part.number, part.lines, part.written, part.rows)
+            came |= self._give(part, history)
         if self.at_end and self._keeping is not None:
             self._keeping.finish()
             self._keeping = None
         return came
 
-    def _give(self, part: _Part, rows: StepRows | None, history: History) -> bool:
-        read: list[AnyEvent | StepRows] = [rows] if rows is not None else [*self._events(part.lines())]
+    def _give(self, part: _Part, history: History) -> bool:
+        read: list[AnyEvent | StepRows] = [part.rows] if part.rows is not None else [*self._events(part.numbered())]
         history.extend(self._begin(read))
         return bool(read)
 
@@ -265,9 +265,9 @@ class LogTail:
         for kept_part in kept.parts:
             content = kept_part.content
             if isinstance(content, bytes):
-                came |= self._give(_Part(content, False, kept_part.number), None, history)
+                came |= self._give(_Part(content, 0, len(content), None, kept_part.number), history)
             else:
-                came |= self._give(_Part(b"", True, kept_part.number), content, history)
+                came |= self._give(_Part(b"", 0, 0, content, kept_part.number), history)
             self._offset += kept_part.size
             self._ends += kept_part.lines
         if self._offset == kept.size:
@@ -284,8 +284,8 @@ class LogTail:
         started: list[Any] = [self._started]
         return started + events
 
-    def _parts(self, limit: int) -> list[_Part]:
-        """The next whole lines, parted where stretches of steps begin and end. Raises GptTuiError."""
+    def _parts(self, limit: int, *, in_rows: bool = False) -> list[_Part]:
+        """The next whole lines; in_rows: parted where stretches of steps begin and end. Raises GptTuiError."""
         try:
             chunk, size = self._read(limit)
         except (FileNotFoundError, NotADirectoryError):
@@ -297,13 +297,13 @@ class LogTail:
         if self._overlong or (text and not text.endswith(b"\n")):
             self._keeping = None  # only a log of whole lines is worth it
         parts, done = [], 0
-        for start, end in () if self.thin else stretches(text):
-            parts += [_Part(text[done:start], False), _Part(text[start:end], True)]
-            done = end
-        parts.append(_Part(text[done:], False))
+        for stretch in stretches(text) if in_rows else ():
+            parts += [_Part(text, done, stretch.start), _Part(text, stretch.start, stretch.stop, stretch.rows)]
+            done = stretch.stop
+        parts.append(_Part(text, done, len(text)))
         for part in parts:
             part.number = self._ends + 1
-            self._ends += part.text.count(b"\n")
+            self._ends += part.lines
         return parts
 
     def _read(self, limit: int) -> tuple[bytes, int]:
@@ -317,7 +317,7 @@ class LogTail:
                 file.seek(0)
             chunk = file.read(limit)
         self._offset += len(chunk)
-        self._before = (self._before + chunk)[-_FINGERPRINT:]
+        self._before = (self._before + chunk[-_FINGERPRINT:])[-_FINGERPRINT:]
         return chunk, size
 
     def _whole_lines(self, chunk: bytes) -> bytes:
@@ -339,7 +339,7 @@ class LogTail:
 
     def _lines(self, parts: Iterable[_Part]) -> Iterator[tuple[int, bytes]]:
         """Those that are wanted, and their numbers."""
-        lines = (numbered for part in parts for numbered in part.lines())
+        lines = (numbered for part in parts for numbered in part.numbered())
         return self._thinned(lines) if self.thin else lines
 
     def _thinned(self, lines: Iterable[tuple[int, bytes]]) -> Iterator[tuple[int, bytes]]:
@@ -373,14 +373,25 @@ class LogTail:
 
 @dataclass
 class _Part:
-    """Some lines of a log. steps: whether each is a step, as the writer writes them; number: of the first line."""
+    """Some lines of a text, from and to in bytes. rows: theirs, where each is a step; number: of the first line."""
 
     text: bytes
-    steps: bool
+    start: int
+    stop: int
+    rows: StepRows | None = None
     number: int = 0
 
-    def lines(self) -> Iterator[tuple[int, bytes]]:
-        lines = self.text.split(b"\n")
+    @property
+    def lines(self) -> int:
+        return self.text.count(b"\n", self.start, self.stop) if self.rows is None else len(self.rows)
+
+    @property
+    def written(self) -> memoryview:
+        return memoryview(self.text)[self.start : self.stop]
+
+    def numbered(self) -> Iterator[tuple[int, bytes]]:
+        """Each line with its number."""
+        lines = self.text[self.start : self.stop].split(b"\n")
         if not lines[-1]:
             lines.pop()
         return enumerate(lines, self.number)
