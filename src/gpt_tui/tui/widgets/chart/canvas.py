@@ -121,8 +121,12 @@ def _decode(codes: NDArray[np.uint32]) -> str:
     return codes.astype("<u4").tobytes().decode("utf-32-le").replace("\0", "")
 
 
-# The eight dots of U+2800 by (row, column) of the cell.
-_BRAILLE_BITS = ((0x01, 0x08), (0x02, 0x10), (0x04, 0x20), (0x40, 0x80))
+# The dots of U+2800 in either column of a cell, from the top down; and those of them from a row on and up to before
+# another, by both.
+_BRAILLE_BITS = ((0x01, 0x02, 0x04, 0x40), (0x08, 0x10, 0x20, 0x80))
+_BRAILLE_PARTS = np.array(
+    [[[sum(bits[first:after]) for after in range(5)] for first in range(5)] for bits in _BRAILLE_BITS], np.uint32
+)
 
 
 def braille(top: IntArray, bottom: IntArray, height: int) -> NDArray[np.uint32]:
@@ -131,13 +135,13 @@ def braille(top: IntArray, bottom: IntArray, height: int) -> NDArray[np.uint32]:
     top, bottom: shape (2 · width,), counted downward from 0; empty where top > bottom; what lies outside 0..4·height-1
     is left out. Returns the dots of each cell as bits, shape (height, width): 0x2800 | bits is the character.
     """
-    rows = np.arange(4 * height)[:, None]
-    dots = ((rows >= top) & (rows <= bottom)).reshape(height, 4, -1, 2)
-    bits = np.zeros((height, dots.shape[2]), dtype=np.uint32)
-    for row, pair in enumerate(_BRAILLE_BITS):
-        for column, bit in enumerate(pair):
-            bits |= dots[:, row, :, column] * np.uint32(bit)
-    return bits
+    heads = 4 * np.arange(height)[:, None]
+    parts = np.clip(top - heads, 0, 4)
+    parts *= 5
+    parts += np.clip(bottom + 1 - heads, 0, 4)
+    left, right = (dots.ravel() for dots in _BRAILLE_PARTS)
+    cells: NDArray[np.uint32] = left.take(parts[:, ::2]) | right.take(parts[:, 1::2])
+    return cells
 
 
 ASCII_ROWS = 3  # a cell's upper, middle and lower third are as much as ' - . _ can tell apart

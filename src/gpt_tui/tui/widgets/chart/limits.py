@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from statistics import median
 
 import numpy as np
 
@@ -43,11 +44,11 @@ def first_positive(series: Sequence[Series]) -> float:
 def opening(values: FloatArray) -> float | None:
     """The level a run begins at: the largest of its first five finite values that is no spike among them."""
     few = values[:64]
-    few = few[np.isfinite(few)][:5]
-    if len(few) == 0:
+    first: list[float] = few[np.isfinite(few)][:5].tolist()
+    if not first:
         return None
-    middle = float(np.median(few))
-    return float(np.max(few[np.abs(few) <= _FAR_ABOVE * abs(middle)], initial=middle))
+    middle = median(first)
+    return max([middle, *(value for value in first if abs(value) <= _FAR_ABOVE * abs(middle))])
 
 
 def alike(openings: Sequence[float]) -> list[float]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +15,7 @@ from gpt_tui.tui.widgets.chart.axes import Scale, Unit
 from gpt_tui.tui.widgets.chart.canvas import ASCII_ROWS, Grid, braille, cell_width, fitted, plain, strokes, visible
 from gpt_tui.tui.widgets.chart.pyramid import FloatArray, IntArray
 from gpt_tui.tui.widgets.chart.read_out import LEAST_NAME, Pieces, Reading, boxes, glyph, in_one_line, length, read_out
-from gpt_tui.tui.widgets.chart.series import Mark, Reference, Series
+from gpt_tui.tui.widgets.chart.series import Mark, Marks, Reference, Series
 from gpt_tui.tui.widgets.chart.trace import Bins, Trace, edge_values, rows_of, trace
 
 Cells = NDArray[np.bool_]
@@ -87,6 +88,11 @@ def _cells(at: FloatArray, dots: int, cells: int) -> tuple[IntArray, Cells]:
     seen = (at >= -0.5) & (at <= dots - 0.5)
     whole = np.clip(np.round(np.where(seen, at, 0.0)), 0, dots - 1).astype(np.int64)
     return whole * cells // dots, seen
+
+
+def _each(found: tuple[IntArray, Cells]) -> list[int | None]:
+    """Cells one by one, None for those out of sight."""
+    return [cell if seen else None for cell, seen in zip(*(part.tolist() for part in found), strict=True)]
 
 
 def _draw_placeholder(grid: Grid, text: str) -> None:
@@ -222,6 +228,14 @@ class _Drawing:
         self.data = np.zeros((box.height, box.width), dtype=bool)
         self.taken = self.data.copy()
 
+    @cached_property
+    def _marks(self) -> Marks:
+        return self.plan.marks if isinstance(self.plan.marks, Marks) else Marks(self.plan.marks)
+
+    @cached_property
+    def _reference_rows(self) -> list[int | None]:
+        return _each(self._rows(np.array([reference.y for reference in self.plan.references])))
+
     @property
     def across(self) -> int:
         """Dot columns of the plot."""
@@ -249,18 +263,16 @@ class _Drawing:
 
     def _column(self, x: float) -> int | None:
         """The cell column of `x` in the plot, or None out of sight."""
-        ((column,), (seen,)) = self._columns([x])
-        return int(column) if seen else None
+        return _each(self._columns(np.array([x])))[0]
 
-    def _columns(self, x: Sequence[float]) -> tuple[IntArray, Cells]:
+    def _columns(self, x: FloatArray) -> tuple[IntArray, Cells]:
         """The cell columns of many, and which of them are in sight."""
-        at = self.x_scale.fraction(np.array(x, dtype=np.float64)) * max(self.across - 1, 1)
+        at = self.x_scale.fraction(x) * max(self.across - 1, 1)
         return _cells(at, self.across, self.view.box.width)
 
     def _row(self, y: float) -> int | None:
         """The cell row of `y` in the plot, or None out of sight."""
-        ((row,), (seen,)) = self._rows(np.array([y]))
-        return int(row) if seen else None
+        return _each(self._rows(np.array([y])))[0]
 
     def _rows(self, y: FloatArray) -> tuple[IntArray, Cells]:
         """The cell rows of many, and which of them are in sight."""
@@ -276,16 +288,14 @@ class _Drawing:
 
     def _references(self) -> None:
         box = self.view.box
-        for reference in self.plan.references:
-            row = self._row(reference.y)
+        line = ("- " * box.width)[: box.width] if self.plan.ascii else "┄" * box.width
+        for row in self._reference_rows:
             if row is not None:
-                line = ("- " * box.width)[: box.width] if self.plan.ascii else "┄" * box.width
                 self.grid.put(box.left, box.top + row, line, "reference")
 
     def _mark_lines(self) -> None:
-        box, marks = self.view.box, self.plan.marks
-        columns, seen = self._columns([mark.x for mark in marks])
-        ticks = np.array([mark.kind == "checkpoint" for mark in marks], dtype=bool)
+        box, ticks = self.view.box, self._marks.ticks
+        columns, seen = self._columns(self._marks.x)
         lines, feet = self.data.copy(), self.data.copy()
         lines[:, columns[seen & ~ticks]] = True
         feet[-1, columns[seen]] = ticks[seen]  # of several in one column the last one stays
@@ -384,8 +394,8 @@ class _Drawing:
     def _y_axis(self) -> None:
         box = self.view.box
         used: set[int] = set()
-        for value, text in self.view.ticks:
-            row = self._row(value)
+        rows = _each(self._rows(np.array([value for value, _ in self.view.ticks])))
+        for row, (_, text) in zip(rows, self.view.ticks, strict=True):
             if row is not None and not used & {row - 1, row, row + 1}:
                 self.grid.put(box.left - 1 - len(text), box.top + row, text, "axis")
                 used.add(row)
@@ -404,8 +414,7 @@ class _Drawing:
         free_from = 0
         ticks = axes.x_ticks(self.x_scale, max(1.0, box.width / 14), plan.unit)
         texts = [axes.x_label(tick, plan.unit) for tick in ticks]
-        for tick, text in zip(ticks, texts, strict=True):
-            column = self._column(tick)
+        for column, text in zip(_each(self._columns(np.array(ticks))), texts, strict=True):
             if column is None:
                 continue
             start = box.left + column - (len(text) - 1) // 2
@@ -429,8 +438,9 @@ class _Drawing:
         where it says its value, and else is left out: there it would be read as the name of what that row is."""
         box, labels, references = self.view.box, self.view.reference_labels, self.plan.references
         level = self._level()
-        own = {i: row for i in range(len(labels)) if (row := self._row(references[i].y)) is not None}
-        order = sorted(own, key=lambda i: abs(self._height(references[i].y) - level))
+        own = {i: row for i, row in enumerate(self._reference_rows[: len(labels)]) if row is not None}
+        heights = {i: self._height(references[i].y) for i in own}
+        order = sorted(own, key=lambda i: abs(heights[i] - level))
         placed: dict[int, int] = {}
         for i in order:
             placed.setdefault(own[i], i)
@@ -460,9 +470,8 @@ class _Drawing:
         box = self.view.box
         if box.width < 24 or box.height < 5:
             return
-        told = [mark for mark in self.plan.marks if mark.kind != "checkpoint" and mark.text]
-        told.sort(key=lambda mark: mark.x, reverse=True)
-        columns, seen = self._columns([mark.x for mark in told])
+        told = self._marks.told
+        columns, seen = self._columns(np.array([mark.x for mark in told]))
         for at in np.flatnonzero(seen).tolist():
             column, text = int(columns[at]), fitted(visible(told[at].text).strip(), max(24, box.width // 2))
             if not text:

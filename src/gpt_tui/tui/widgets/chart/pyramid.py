@@ -102,9 +102,15 @@ class Pyramid:
         if known is None:
             low, high = self._look_up(starts, stops)
         else:
-            other = np.flatnonzero((known.starts != starts) | (known.stops != stops))
             low, high = known.low.copy(), known.high.copy()
-            low[other], high[other] = self._look_up(starts[other], stops[other])
+            other = np.flatnonzero((known.starts != starts) | (known.stops != stops))
+            grown = other[(known.starts[other] == starts[other]) & (known.stops[other] < stops[other])]
+            if len(other) == len(grown) == 1:  # the last one, by a step: no need to climb the levels for it
+                new = self._base.values[known.stops[grown[0]] : stops[grown[0]]]
+                low[grown] = np.fmin(low[grown], np.fmin.reduce(new))
+                high[grown] = np.fmax(high[grown], np.fmax.reduce(new))
+            elif len(other):
+                low[other], high[other] = self._look_up(starts[other], stops[other])
         self._answered[len(starts)] = _Answer(starts.copy(), stops.copy(), low.copy(), high.copy())
         if len(self._answered) > _ANSWERS:
             del self._answered[next(iter(self._answered))]

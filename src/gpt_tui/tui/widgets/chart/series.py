@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from gpt_tui.tui.widgets.chart.pyramid import FloatArray, Growing, Pyramid, as_floats
 from gpt_tui.tui.widgets.chart.smoothing import MovingAverage
@@ -29,6 +31,25 @@ class Mark:
     x: float
     text: str = ""
     kind: Literal["edit", "pause", "checkpoint", "note"] = "note"
+
+
+class Marks(tuple[Mark, ...]):
+    """Marks, with what every drawing asks of them."""
+
+    @cached_property
+    def x(self) -> FloatArray:
+        return np.array([mark.x for mark in self], dtype=np.float64)
+
+    @cached_property
+    def ticks(self) -> NDArray[np.bool_]:
+        """Which are ticks at the foot."""
+        return np.array([mark.kind == "checkpoint" for mark in self], dtype=bool)
+
+    @cached_property
+    def told(self) -> tuple[Mark, ...]:
+        """Those whose words are shown where there is room, the newest first."""
+        told = [mark for mark in self if mark.kind != "checkpoint" and mark.text]
+        return tuple(sorted(told, key=lambda mark: mark.x, reverse=True))
 
 
 class Series:

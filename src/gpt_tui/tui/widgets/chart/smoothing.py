@@ -40,12 +40,12 @@ class MovingAverage:
 
 def _decayed_sums(values: FloatArray, beta: float, carry: float) -> FloatArray:
     """s_t = β s_{t-1} + v_t, beginning from s_{-1} = carry, without a Python loop over t."""
-    exponents = np.arange(1, _BLOCK + 1)
+    exponents = np.arange(1, min(len(values), _BLOCK) + 1)
     powers = beta**exponents
     lags = exponents[:, None] - exponents[None, :]
     kernel = np.where(lags >= 0, beta ** np.maximum(lags, 0).astype(float), 0.0)  # (t, source)
     if len(values) <= _BLOCK:
-        return kernel[: len(values), : len(values)] @ values + carry * powers[: len(values)]
+        return kernel @ values + carry * powers
     whole = len(values) // _BLOCK * _BLOCK
     inside = values[:whole].reshape(-1, _BLOCK) @ kernel.T
     ends = _decayed_sums(np.ascontiguousarray(inside[:, -1]), float(powers[-1]), carry)

@@ -86,7 +86,8 @@ def trace(x: FloatArray, pyramid: Pyramid, bins: Bins, x_scale: Scale, y_scale: 
     under = np.round(bottom[inside]) > rows - 1
     tops, bottoms = _join(entry, leave, _whole(top, rows * 4), _whole(bottom, -rows * 4))
     middle = (top + bottom) / 2
-    turn = np.nan_to_num(middle[2:] - middle[:-2])
+    turn = middle[2:] - middle[:-2]
+    turn[np.isnan(turn)] = 0
     heading = np.where(np.abs(turn) >= 2, np.sign(turn), 0).astype(np.int64)
     return Trace(tops[inside], bottoms[inside], heading, over, under)
 
@@ -148,4 +149,6 @@ def _join(entry: FloatArray, leave: FloatArray, top: IntArray, bottom: IntArray)
 
 
 def _whole(rows: FloatArray, missing: int) -> IntArray:
-    return np.where(np.isnan(rows), missing, np.round(np.nan_to_num(rows))).astype(np.int64)
+    whole = np.round(rows)
+    whole[np.isnan(whole)] = missing
+    return whole.astype(np.int64)

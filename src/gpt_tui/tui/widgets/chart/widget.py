@@ -20,7 +20,7 @@ from gpt_tui.tui.widgets.chart.canvas import ROLES, RUN_ROLES, SERIES_ROLES
 from gpt_tui.tui.widgets.chart.palette import run_colour
 from gpt_tui.tui.widgets.chart.plot import Frame, Plan, draw, x_scale_of
 from gpt_tui.tui.widgets.chart.read_out import Reading, read_out
-from gpt_tui.tui.widgets.chart.series import Mark, Reference, Series
+from gpt_tui.tui.widgets.chart.series import Mark, Marks, Reference, Series
 
 SMOOTHINGS = (0.0, 0.6, 0.9, 0.98)
 _ZOOM = 2.0
@@ -105,7 +105,7 @@ class Chart(Widget, can_focus=True):
         self._smoothing = smoothing
         self._ascii = ascii
         self._references: tuple[Reference, ...] = ()
-        self._marks: tuple[Mark, ...] = ()
+        self._marks = Marks()
         self._unit: Unit = "steps"
         self._x_end: float | None = None
         self._log_x = self._log_y = False
@@ -163,7 +163,7 @@ class Chart(Widget, can_focus=True):
         self.update()
 
     def set_marks(self, marks: Iterable[Mark]) -> None:
-        self._marks = tuple(marks)
+        self._marks = Marks(marks)
         self.update()
 
     def add_mark(self, mark: Mark) -> None:
@@ -497,27 +497,32 @@ class Chart(Widget, can_focus=True):
         self._redraw_asked = False
         if self._state() == self._drawn_from:
             return
-        before, frame = self._frame, self._draw()
-        if before is None or before.grid.codes.shape != frame.grid.codes.shape:
+        rows = self._draw()
+        if rows is None:
             self.refresh()
-            return
-        same = (before.grid.codes == frame.grid.codes) & (before.grid.roles == frame.grid.roles)
-        rows = np.flatnonzero(~same.all(axis=1)).tolist()
-        if rows:
-            self.refresh(*(Region(0, row, frame.grid.width, 1) for row in rows))
+        elif rows:
+            self.refresh(*(Region(0, row, self.size.width, 1) for row in rows))
 
-    def _draw(self) -> Frame:
-        self._frame = draw(self._plan())
+    def _draw(self) -> list[int] | None:
+        """Draw, and say which rows look different; None for another size. The strips of the others stay."""
+        before, self._frame = self._frame, draw(self._plan())
         self._drawn_from = self._state()
-        self._strips.clear()
-        return self._frame
+        grid = self._frame.grid
+        if before is None or before.grid.codes.shape != grid.codes.shape:
+            self._strips.clear()
+            return None
+        same = (before.grid.codes == grid.codes) & (before.grid.roles == grid.roles)
+        rows: list[int] = np.flatnonzero(~same.all(axis=1)).tolist()
+        for row in rows:
+            self._strips.pop(row, None)
+        return rows
 
     def render_line(self, y: int) -> Strip:
         # Newer data wait for `redraw`: drawn here they would reach only the rows that happen to be asked for.
-        frame = self._frame
-        if frame is None or (frame.grid.width, frame.grid.height) != self.size:
-            frame = self._draw()
-        grid = frame.grid
+        if self._frame is None or (self._frame.grid.width, self._frame.grid.height) != self.size:
+            self._draw()
+        assert self._frame is not None
+        grid = self._frame.grid
         if y >= grid.height:
             return Strip.blank(self.size.width, self.rich_style)
         if y not in self._strips:
