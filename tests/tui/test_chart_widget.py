@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from textual.app import App, ComposeResult
+from textual.geometry import Region
 from textual.pilot import Pilot
 
 from gpt_tui.tui.widgets.chart import SMOOTHINGS, Chart, Mark, Reference, Series
@@ -263,10 +264,14 @@ async def test_only_rows_that_look_different_are_sent_again() -> None:
         chart.update()
         await settled(pilot)
         assert sent == []
+        strips = [chart.render_line(row) for row in range(chart.size.height)]
         app.grow(2100)
         await settled(pilot)
         assert len(sent) == 1
         assert 1 <= len(sent[0]) < chart.size.height // 2
+        rows = {region.y for region in sent[0] if isinstance(region, Region)}
+        made = [chart.render_line(row) is not strip for row, strip in enumerate(strips)]
+        assert [row for row, anew in enumerate(made) if anew] == sorted(rows)
 
 
 async def test_data_that_no_update_announced_do_not_appear_in_some_rows_only() -> None:

@@ -103,7 +103,8 @@ class Pyramid:
             low, high = self._look_up(starts, stops)
         else:
             low, high = known.low.copy(), known.high.copy()
-            other = np.flatnonzero((known.starts != starts) | (known.stops != stops))
+            low[starts >= stops] = high[starts >= stops] = np.nan  # where no points are yet, say
+            other = np.flatnonzero(((known.starts != starts) | (known.stops != stops)) & (starts < stops))
             grown = other[(known.starts[other] == starts[other]) & (known.stops[other] < stops[other])]
             if len(other) == len(grown) == 1:  # the last one, by a step: no need to climb the levels for it
                 new = self._base.values[known.stops[grown[0]] : stops[grown[0]]]
