@@ -20,6 +20,10 @@ def end() -> None:
 
 @contextmanager
 def loading() -> Iterator[None]:
+    """Nothing where that has begun already, in another thread perhaps, or where somebody wants no collector at all."""
+    if not gc.isenabled():
+        yield
+        return
     begin()
     try:
         yield

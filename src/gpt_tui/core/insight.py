@@ -16,6 +16,7 @@ from gpt_tui.core.errors import GptTuiError, Refusal
 from gpt_tui.core.speech import Source
 from gpt_tui.core.speech.asked import Asked
 from gpt_tui.core.speech.models import Models
+from gpt_tui.core.torch_loading import load_torch
 
 if TYPE_CHECKING:
     import numpy as np
@@ -126,6 +127,7 @@ class Insight(Asked[Question, Answer]):
             self._show(question, replace(answer, activity=activity))
 
         tell("loading torch" if "torch" not in sys.modules else "making ready")
+        load_torch()
         speakers, notices = self._speakers(question, tell)
         names = tuple((source.path.name, s.step) for source, s in zip(question.sources, speakers, strict=True))
         answer = replace(answer, names=names, notices=notices)

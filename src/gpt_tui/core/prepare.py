@@ -58,6 +58,7 @@ from gpt_tui.core.runs import (
     verifying,
 )
 from gpt_tui.core.shapes import parameters
+from gpt_tui.core.torch_loading import load_torch
 
 if TYPE_CHECKING:
     from gpt_tui.core.lens import Passage
@@ -184,6 +185,7 @@ def _is_named(config: RunConfig) -> bool:
 
 def _make_trainer(config: RunConfig, dataset: Dataset, show: Show) -> Trainer:
     show("loading torch", 0, None)
+    load_torch()
     from gpt_tui.core.training import Trainer
 
     show("building the model", 0, None)

@@ -16,6 +16,7 @@ from gpt_tui.core.runs import Run
 from gpt_tui.core.speech.asked import Asked
 from gpt_tui.core.speech.models import Models
 from gpt_tui.core.speech.utterance import Alternative, Source, Spoken, Utterance
+from gpt_tui.core.torch_loading import load_torch
 
 if TYPE_CHECKING:
     from gpt_tui.core.sampling import Speaker
@@ -123,6 +124,7 @@ class Speech(Asked[_Wish, Utterance]):
             self._show(wish, replace(said, activity=activity))
 
         tell("loading torch" if "torch" not in sys.modules else "making ready")
+        load_torch()
         writing, notices = self._writing(wish, tell)
         said = replace(said, state="speaking", step=writing.speaker.step, prompt=writing.prompt, notices=notices)
         tell("reading the prompt")
