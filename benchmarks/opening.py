@@ -41,6 +41,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from terminal import Terminal
+
 RUNS, LONG = 1000, "long"
 STARTS = ("help", "runs", "frame", "step")  # what is run once before it is measured
 SIZES = ((120, 40), (200, 60))
@@ -59,11 +61,6 @@ print("step", flush=True)
 """)  # fmt: skip
 FIRST_STEP = (*PROGRAM, "--headless", "--json", "--quiet", "--preset", "quick", "--runs-dir", "{}/steps")
 SHOWN = (b"gpt-tui", b"1 Train", b"learning rate", b"starts it", b"? help", b"palette")  # in a whole first frame
-FRAME_ENDS, ASKS_FOR_FRAMES, HAS_FRAMES = b"\x1b[?2026l", b"\x1b[?2026$p", b"\x1b[?2026;2$y"
-TAKES_TERMINAL = (
-    "import fcntl, os, sys, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); os.execv(sys.argv[1], sys.argv[1:])"
-)
-PATIENCE = 60.0  # seconds for a first frame
 
 Found = dict[str, float]
 
@@ -207,41 +204,10 @@ def first_frame(*command: str, shown: tuple[bytes, ...] = ()) -> Callable[[Path]
     """
 
     def measure(place: Path) -> Found:
-        import select
-        import termios
-
-        ours, theirs = os.openpty()
-        termios.tcsetwinsize(theirs, (40, 120))
-        home = {name: str(place / "home") for name in ("HOME", "GPT_TUI_STATE_DIR", "GPT_TUI_RUNS_DIR")}
-        kept = {name: value for name, value in os.environ.items() if not name.startswith(("SSH_", "TMUX", "NO_COLOR"))}
-        began = time.perf_counter()
-        process = subprocess.Popen(
-            [sys.executable, "-IS", "-c", TAKES_TERMINAL, *command], stdin=theirs, stdout=theirs, stderr=theirs,
-            start_new_session=True, env={**kept, **home, "TERM": "xterm-256color", "COLORTERM": "truecolor"},
-        )  # fmt: skip
-        written = b""
-        try:
-            while not _is_there(written, shown):
-                if not select.select([ours], [], [], PATIENCE)[0]:
-                    raise SystemExit(f"no frame within {PATIENCE:.0f} s: {' '.join(command)}")
-                came = os.read(ours, 1 << 16)
-                if ASKS_FOR_FRAMES in came:
-                    os.write(ours, HAS_FRAMES)
-                written += came
-            return {"ms": (time.perf_counter() - began) * 1e3}
-        finally:
-            process.kill()
-            process.wait()
-            os.close(ours)
-            os.close(theirs)
+        with Terminal(command, place) as terminal:
+            return {"ms": (terminal.first_frame(shown) - terminal.began) * 1e3}
 
     return measure
-
-
-def _is_there(written: bytes, shown: tuple[bytes, ...]) -> bool:
-    """Whether a frame has come to its end that has more than a few lines of cells in it, and all of `shown`."""
-    whole = written[: written.rfind(FRAME_ENDS) + 1]
-    return any(len(frame) >= 2000 for frame in whole.split(FRAME_ENDS)) and all(text in whole for text in shown)
 
 
 # In a process of its own -------------------------------------------------------------------------------------------

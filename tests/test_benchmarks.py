@@ -126,3 +126,23 @@ def test_a_folder_that_is_no_checkout_of_nanogpt_is_refused(tmp_path: Path) -> N
         told = subprocess.run(command, capture_output=True, text=True, encoding="utf-8", check=False)
         assert told.returncode == 2
         assert "is no checkout of nanoGPT: it has no train.py" in told.stderr.replace("\n", " ")
+
+
+@pytest.mark.soak
+@pytest.mark.skipif(sys.platform == "win32", reason="the screen is a pseudo-terminal's")
+def test_how_long_keys_wait_while_a_run_trains_is_told_as_a_table() -> None:
+    command = [sys.executable, str(ROOT / "benchmarks" / "screen.py"), "keys", "steady", "loading"]
+    told = subprocess.run(
+        [*command, "--repeats", "1", "--preset", "lecture-one-head"],
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        check=False,
+    )
+    assert told.returncode == 0, told.stderr
+    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in told.stdout.splitlines() if "ms" in line]
+    assert {row[0]: int(row[1]) for row in rows}.keys() == {"keys", "steady", "loading"}
+    for _, count, *waited in rows:
+        median, percentile, longest = (float(cell.removesuffix(" ms").replace(",", "")) for cell in waited)
+        assert int(count) >= 1
+        assert 0 < median <= percentile <= longest
