@@ -122,8 +122,10 @@ def test_only_steps_as_the_writer_writes_them_are_read_as_rows() -> None:
     (stretch,) = stretches(text)
     assert text[stretch.start : stretch.stop].split(b"\n")[:-1] == steps[:20]
     assert stretch.rows.steps.tolist() == list(range(1, 21))
-    for odd in ({"loss": "1-2"}, {"time": "01.5"}, {"tokens": "01"}, {"step": ""}, {"grad_norm": "1.5.5"}):
-        assert [*stretches(b"\n".join([*steps[:15], line(16, **odd), *steps[16:31]]) + b"\n")] == []
+    numbers = ({"loss": "1-2"}, {"time": "01.5"}, {"tokens": "01"}, {"step": ""}, {"grad_norm": "1.5.5"})
+    forms = (steps[0].replace(b"}", b"]"), steps[0].replace(b"rate", b"rite"), b" " + steps[0], steps[0][:-1])
+    for odd in (*(line(16, **number) for number in numbers), *forms):
+        assert [*stretches(b"\n".join([*steps[:15], odd, *steps[16:31]]) + b"\n")] == []
 
 
 FIELDS = {
