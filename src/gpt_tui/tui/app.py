@@ -155,6 +155,8 @@ class Playground(TypedKeys):
             return
         request, conductor = self.request, self.conductor
         await self.stage.train.furnish()
+        if self._leaving:
+            return
         self.stage.view("setup")
         if not (request.open or request.resume or request.fork):
             if not self.stage.moved and self._preferences.view in VIEWS:  # no key was quicker

@@ -97,9 +97,13 @@ class TrainView(ChartKeys, View):
         self.chart = LossChart(smoothing=self._smoothing, unit=unit, ascii=self._ascii, id="chart")
         self.trouble = Trouble(id="trouble")
         self.curves = CurvesPane("curves", "v", id="curves")
-        await self._left.mount(self.chart, self.strip, self.trouble)
-        await self._top.mount(self._samples, Vertical(self.essentials, self.curves, self.checkpoints, id="third"))
-        await self.mount(self.log_pane, self.log_strip)
+        third = Vertical(self.essentials, self.curves, self.checkpoints, id="third")
+        for mounted in (  # all at once: the program may be left while it is waited for
+            self._left.mount(self.chart, self.strip, self.trouble),
+            self._top.mount(self._samples, third),
+            self.mount(self.log_pane, self.log_strip),
+        ):
+            await mounted
         self.furnished = True
 
     @property
