@@ -9,11 +9,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from patience import PATIENCE
 
 # Small models gain nothing from a second thread, and lose much by waiting for it where tests run side by side.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+settings.register_profile("unhurried", deadline=None)  # a busy machine makes no test fail
+settings.load_profile("unhurried")
 
 # Under nohup, or in a script's background, every process that a test starts would ignore a terminal that hangs up, or
 # an interrupt; a handler, unlike that, ends with this process.

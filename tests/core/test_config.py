@@ -35,7 +35,7 @@ from gpt_tui.core.config import (
 )
 from gpt_tui.core.errors import Refusal
 
-quick = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+quick = settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow])
 
 
 def sound_values(spec: FieldSpec) -> st.SearchStrategy[Any]:
@@ -99,7 +99,7 @@ class TestRoundTrips:
 
     @pytest.mark.parametrize("spec", FIELDS.values(), ids=list(FIELDS))
     def test_what_a_field_shows_is_what_it_reads(self, spec: FieldSpec) -> None:
-        @settings(max_examples=25, deadline=None)
+        @settings(max_examples=25)
         @given(value=sound_values(spec))
         def check(value: Any) -> None:
             sound, _ = find_faults({spec.name: spec.show(value)})  # rules with other fields may well object

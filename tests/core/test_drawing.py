@@ -86,7 +86,7 @@ def test_one_wire_leads_from_the_token_ids_to_the_logits() -> None:
         assert all(len(line) <= WIDTH for line in lines)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     n_head=st.integers(1, 1024),
     size=st.integers(1, 64),

@@ -89,7 +89,7 @@ def same(a: Any, b: Any) -> bool:
 
 @pytest.mark.parametrize("kind", KINDS, ids=[kind.__name__ for kind in KINDS])
 def test_every_event_survives_its_json_line(kind: type[Event]) -> None:
-    @settings(max_examples=25, deadline=None)
+    @settings(max_examples=25)
     @given(event=anything(kind))
     def check(event: Event) -> None:
         line = event.to_json()
@@ -189,7 +189,7 @@ def test_what_is_no_event_is_said_to_be_none(line: str | bytes) -> None:
         from_json(line)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(cut=st.integers(0, 400), flip=st.integers(0, 255))
 def test_a_half_written_or_damaged_line_never_raises_anything_else(cut: int, flip: int) -> None:
     line = Sample(step=1, prompt="", seed=1, text="To be, or not to be: é").to_json().encode()

@@ -935,7 +935,7 @@ def check_drawn(drawn: tuple[dict[str, Any], Edits, list[tuple[str, int]]]) -> N
         assert_same(broken.run(), course(whole.run()))
 
 
-SLOW = settings(deadline=None, suppress_health_check=list(HealthCheck))
+SLOW = settings(suppress_health_check=list(HealthCheck))
 
 
 @settings(SLOW, max_examples=1, derandomize=True)

@@ -79,7 +79,7 @@ class TestKeeping:
         written(shelf, "mine.toml", 'summary = "for a night"\n[model]\nn_layer = 4\n')
         assert shelf.keep("mine", QUICK | {"n_layer": 5}).summary == "for a night"
 
-    @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    @settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
     @given(data=st.data())
     def test_any_sound_values_come_back_as_they_were(self, shelf: PresetShelf, data: st.DataObject) -> None:
         text = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)

@@ -49,7 +49,6 @@ class Much:
         @settings(
             max_examples=self.examples,
             derandomize=not self.seconds,
-            deadline=None,
             database=None,
             suppress_health_check=list(HealthCheck),
         )

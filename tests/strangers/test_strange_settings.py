@@ -139,7 +139,7 @@ def test_any_command_line_is_read_and_what_is_wrong_told_without_what_a_terminal
     much.of(once)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.one_of(st.text(max_size=12), st.sampled_from([*TEXTS, *map(str, VALUES)])))
 def test_a_name_that_is_taken_for_a_run_is_one_directory_of_the_shelf(name: str) -> None:
     if name_fault(name) is None:
@@ -162,7 +162,7 @@ def test_a_name_that_no_system_or_no_eye_can_be_sure_of_is_refused(name: str, tm
     assert name_fault(name)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.one_of(st.text(max_size=12), st.sampled_from([*TEXTS, "real@" + "9" * 30, "~nobody/x", "@", "@@1", "..@3"])))
 def test_a_word_that_asks_for_a_run_finds_one_or_is_refused(name: str) -> None:
     with pytest.raises(GptTuiError):

@@ -100,7 +100,7 @@ def assert_unbroken(dots: list[set[int]]) -> None:
 VALUES = st.floats(0.5, 6.0) | st.just(math.nan)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     values=st.lists(VALUES, min_size=2, max_size=400).filter(lambda v: any(map(math.isfinite, v))),
     width=st.integers(8, 90),
@@ -138,7 +138,7 @@ def test_every_column_covers_its_data_from_smallest_to_largest_and_no_more_than_
             assert_unbroken(dots)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     runs=st.lists(st.lists(VALUES, min_size=2, max_size=200), min_size=2, max_size=8),
     size=st.tuples(st.integers(20, 90), st.integers(5, 30)),
@@ -276,7 +276,7 @@ MARKS = st.lists(
 )
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(references=REFERENCES, width=st.integers(44, 200), height=st.integers(5, 60))
 def test_reference_labels_never_overlap_and_stand_in_the_order_of_their_lines(
     references: list[Reference], width: int, height: int
@@ -329,7 +329,7 @@ def test_a_label_beside_another_row_than_its_lines_says_its_value(width: int, he
     assert shown == sorted(shown, reverse=True)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(marks=MARKS, width=st.integers(30, 160), height=st.integers(6, 40), crosshair=st.none() | st.floats(0, 500))
 def test_mark_labels_are_whole_and_never_cover_data_or_each_other(
     marks: list[Mark], width: int, height: int, crosshair: float | None
@@ -480,7 +480,7 @@ def test_text_from_elsewhere_cannot_break_the_grid() -> None:
     assert "evil\\x1b[31m\\n" in text
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(
     width=st.sampled_from([1, 2, 3, 5, 300]) | st.integers(1, 150),
     height=st.sampled_from([1, 2, 3, 100]) | st.integers(1, 50),
@@ -532,7 +532,7 @@ def test_every_size_is_drawn_whole_and_ascii_is_ascii(
         assert all(line.isascii() and line.isprintable() for line in lines)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     values=st.lists(st.floats(allow_nan=True, allow_infinity=True), min_size=1, max_size=30),
     gaps=st.lists(st.floats(0, 1e60), min_size=30, max_size=30),

@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from playing import press, said
 from playing import until as play_until
@@ -837,7 +837,6 @@ INKS = [
 ]
 
 
-@settings(deadline=None)
 @given(count=st.integers(1, 80), width=st.integers(12, 90), height=st.integers(3, 50), ink=st.sampled_from(INKS))
 def test_a_map_stays_in_its_room_whatever_the_window(count: int, width: int, height: int, ink: Ink) -> None:
     lines = full(some_square(count), ink, width, height)
@@ -845,7 +844,6 @@ def test_a_map_stays_in_its_room_whatever_the_window(count: int, width: int, hei
     assert max(line.cell_length for line in lines) <= width
 
 
-@settings(deadline=None)
 @given(
     heads=st.integers(1, 16),
     chosen=st.integers(0, 16),
@@ -865,7 +863,6 @@ def test_small_maps_stay_in_their_room_and_the_chosen_head_is_among_them(
         assert any(f"▸{word}{chosen}"[:3] in line.plain for line in lines for word in ("", "head "))
 
 
-@settings(deadline=None)
 @given(count=st.integers(1, 80), size=st.integers(1, 32))
 def test_a_small_map_shows_the_highest_of_what_shares_a_cell_the_last_characters_last(count: int, size: int) -> None:
     square = some_square(count)

@@ -536,7 +536,7 @@ def test_bits_are_rounded_to_levels_and_those_beyond_the_scale_are_its_ends() ->
     assert "".join(map(tints.difference.mark, (-math.inf, -9, -1, 0, 1, 6, 9))) == "ffa.166"
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     st.text(st.one_of(st.characters(), st.sampled_from("日本\u0301\u200d\ufe0f👩🇫🇷\r\n\t\x00 a")), max_size=60),
     st.integers(min_value=10, max_value=40),
@@ -588,7 +588,7 @@ def test_of_evaluations_that_share_a_cell_the_highest_is_drawn() -> None:
     assert [i for i, cell in enumerate(top) if cell != " "] == [25]
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.integers(1, 3000), st.integers(20, 200), st.integers(1, 6), st.data())
 def test_the_strip_fits_and_shows_the_cursor_however_many_there_are(
     count: int, width: int, height: int, data: st.DataObject

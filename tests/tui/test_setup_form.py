@@ -298,7 +298,7 @@ class TestCommandLine:
         monkeypatch.chdir(tmp_path)
         return names
 
-    @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    @settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
     @given(data=st.data())
     def test_running_it_gives_the_same_config(self, odd_files: list[str], data: st.DataObject) -> None:
         form = fresh()

@@ -141,7 +141,7 @@ class TestAsText:
         assert "dropout = 0.0  # live" in text
         assert max(map(len, text.splitlines())) <= 100
 
-    @settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    @settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
     @given(data=st.data())
     def test_any_form_is_read_back_as_it_was(self, data: st.DataObject) -> None:
         form = Form(resolve([]))

@@ -102,7 +102,7 @@ def turned(x: Array, position: int) -> Array:
     return out
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(fields=switches, seed=st.integers(0, 99))
 def test_the_weights_are_those_of_the_formula_whatever_the_switches(fields: dict[str, Any], seed: int) -> None:
     model = made(seed, **fields).double()
@@ -117,7 +117,7 @@ def test_the_weights_are_those_of_the_formula_whatever_the_switches(fields: dict
         np.testing.assert_allclose(weights[layer], by_hand(model, layer, x)[0], rtol=1e-4, atol=1e-6)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(fields=switches, seed=st.integers(0, 99))
 def test_the_values_in_these_shares_are_what_the_model_s_attention_gives(fields: dict[str, Any], seed: int) -> None:
     model = made(seed, **fields).double()

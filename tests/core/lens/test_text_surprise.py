@@ -46,7 +46,7 @@ def context(tokens: list[int], at: int, block_size: int) -> list[int]:
     return tokens[start:at]
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(text=st.text("abcdefgh \n", min_size=1, max_size=40), block_size=st.integers(1, 9))
 def test_each_character_costs_minus_log2_of_its_probability_and_has_its_rank(text: str, block_size: int) -> None:
     model = made(CHARACTERS.vocab_size, block_size=block_size)
@@ -89,7 +89,7 @@ def test_of_equally_likely_characters_each_has_a_rank_of_its_own() -> None:
     assert found.bits[1:] == pytest.approx([math.log2(10)] * 10)
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(text=st.text("aé€😀\n", min_size=1, max_size=12))
 def test_a_character_of_several_bytes_is_told_once_and_costs_what_they_cost_together(text: str) -> None:
     model, tokens = made(256), BYTES.encode(text)
@@ -108,7 +108,6 @@ def test_a_character_of_several_bytes_is_told_once_and_costs_what_they_cost_toge
             assert rank == 0
 
 
-@settings(deadline=None)
 @given(raw=st.binary(min_size=1, max_size=30))
 def test_no_byte_is_lost_where_bytes_are_no_character(raw: bytes) -> None:
     found = letters(BYTES, np.frombuffer(raw, np.uint8))

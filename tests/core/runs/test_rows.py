@@ -146,7 +146,6 @@ DECIMALS = st.tuples(
 FLOATS = st.one_of(st.floats(0, 1e7).map(repr), st.floats(0, allow_nan=False, allow_infinity=False).map(repr), DECIMALS)
 
 
-@settings(deadline=None)
 @given(st.lists(FLOATS, min_size=16, max_size=30), st.lists(st.integers(0, 10**18 - 1), min_size=1, max_size=8))
 def test_numbers_are_those_of_json_to_the_last_bit(numbers: list[str], counts: list[int]) -> None:
     lines = []
@@ -205,7 +204,7 @@ def kept_files() -> list[Path]:
     return sorted(default_cache_dir().glob("rows/*"))
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(logs(), logs(), st.sampled_from((300, 5000, 1 << 20)))
 def test_what_is_kept_of_a_log_tells_what_the_log_tells(
     kept_at_once: None, tmp_path_factory: pytest.TempPathFactory, log: bytes, more: bytes, piece: int

@@ -424,7 +424,7 @@ def test_a_link_or_a_pipe_in_the_place_of_a_file_is_found_and_not_waited_for(run
     ]
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.sampled_from(["config.toml", "run.json", "shelf.json", "events.jsonl"]), st.binary(max_size=60))
 def test_whatever_stands_in_a_file_is_a_verdict_and_no_error(run: Path, file: str, content: bytes) -> None:
     path = run / file

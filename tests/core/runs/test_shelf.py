@@ -114,7 +114,7 @@ def test_a_bad_name_is_refused_and_nothing_is_written(
     assert not shelf.runs_dir.exists()
 
 
-@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.text(max_size=40) | st.text(alphabet="./\\~:@-ab \x00", max_size=8))
 @example("..")
 @example("a/../../b")

@@ -93,7 +93,7 @@ def models(draw: st.DrawFn) -> GPT:
     )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     models(),
     st.lists(st.integers(0, V - 1), min_size=1, max_size=20),
@@ -146,7 +146,7 @@ def test_the_default_rule_shows_between_half_a_window_and_a_whole_one() -> None:
     assert (min(sizes[8:]), max(sizes[8:])) == (5, 8)  # half a window, and the token that made it too long
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(models(), st.sampled_from(["float32", "bfloat16"]), st.integers(1, 3))
 def test_a_frozen_model_computes_the_same_in_every_kind(model: GPT, dtype: str, texts: int) -> None:
     idx = torch.randint(0, V, (texts, model.config.block_size), generator=torch.Generator().manual_seed(1))
@@ -253,7 +253,7 @@ def test_a_frozen_model_refuses_to_be_moved() -> None:
     assert freeze(speaking_model()).dtype == "float64"
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(models(), st.booleans(), st.booleans(), st.integers(1, 3))
 def test_the_newest_logits_alone_are_the_last_of_all(model: GPT, frozen: bool, cached: bool, texts: int) -> None:
     model = freeze(model) if frozen else model
