@@ -106,7 +106,8 @@ def show_dataset(arguments: Arguments, console: Console) -> None:
             console.live(f"{phase}: {show_size(done)}" + (f" of {show_size(total)}" if total else ""))
 
     tokenizer = sound.get("tokenizer", FIELDS["tokenizer"].default)
-    explanation = explain(load_dataset(arguments.words[0], tokenizer=tokenizer, progress=progress))
+    dataset = load_dataset(arguments.words[0], tokenizer=tokenizer, progress=progress)
+    explanation = explain(dataset, progress=progress)
     if "json" in arguments:
         console.json_line(json.dumps(asdict(explanation)))
     else:

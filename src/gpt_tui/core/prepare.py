@@ -92,6 +92,7 @@ _DECISIVE = ("torch", "numpy", "gpt-tui")  # packages whose versions a loss may 
 
 PHASES = {
     "downloading": "downloading shakespeare",
+    "checking": "looking for texts",
     "reading": "reading the text",
     "tokenizing": "tokenizing",
     "ladder": "counting the ladder",

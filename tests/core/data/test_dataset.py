@@ -9,6 +9,8 @@ import io
 import json
 import os
 import shutil
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -83,6 +85,33 @@ def test_a_text_read_in_small_blocks_is_the_same_text(book, monkeypatch):
         dataset = load_dataset(str(book), tokenizer=kind)
         assert text_of(dataset) == PROSE
         assert dataset.tokenizer.decode(dataset.train) == PROSE[: int(0.9 * len(PROSE))]
+
+
+SCRIPTS = "plain ASCII\r\nελληνικά, кириллица\n日本語のテキスト\r🎭 and 😀\n" * 30 + "\u0394 comes late"
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 5, 64, 1 << 19])
+@pytest.mark.parametrize("kind", ["char", "byte"])
+def test_every_script_survives_blocks_that_end_within_a_character(tmp_path, monkeypatch, kind, size):
+    monkeypatch.setattr("gpt_tui.core.data.reading.BLOCK_BYTES", size)
+    (tmp_path / "scripts.txt").write_bytes(SCRIPTS.encode())
+    dataset = load_dataset(str(tmp_path / "scripts.txt"), tokenizer=kind)
+    border = int(0.9 * len(SCRIPTS))
+    assert dataset.tokenizer.decode(dataset.train) == SCRIPTS[:border]
+    assert dataset.tokenizer.decode(dataset.val) == SCRIPTS[border:]
+    assert dataset.sha256 == hashlib.sha256(SCRIPTS.encode()).hexdigest()
+    assert dataset.tokenizer.vocab_size == (len(set(SCRIPTS)) if kind == "char" else 256)
+    assert dataset.train.dtype == np.uint8
+
+
+@pytest.mark.parametrize("letters", [255, 256, 257])
+def test_a_vocabulary_around_a_byte_s_size_is_kept_as_small_as_it_can_be(tmp_path, letters):
+    alphabet = "".join(map(chr, range(32, 127))) + "".join(chr(0x400 + i) for i in range(letters - 95))
+    (tmp_path / "text.txt").write_text("".join(map(chr, range(32, 127))) * 9000 + alphabet * 20, encoding="utf-8")
+    dataset = load_dataset(str(tmp_path / "text.txt"), quick=True)
+    assert dataset.vocab_size == letters
+    assert dataset.train.dtype == (np.uint8 if letters <= 256 else np.dtype("<u2"))
+    assert text_of(dataset) == (tmp_path / "text.txt").read_text(encoding="utf-8")
 
 
 def test_tiny_shakespeare_has_the_published_sizes(tiny_shakespeare):
@@ -397,7 +426,7 @@ def test_a_large_entry_that_was_cut_short_is_known_by_its_size(book, monkeypatch
 def test_a_large_entry_with_an_id_beyond_the_vocabulary_is_made_again(book, monkeypatch):
     first = load_dataset(str(book))
     monkeypatch.setattr(store, "_CHECKED_BYTES", 0)
-    monkeypatch.setattr(store, "_BLOCK_TOKENS", 100)
+    monkeypatch.setattr(store, "_BLOCK_BYTES", 100)
     tokens = entry_of(first) / "tokens.bin"
     whole = tokens.read_bytes()
     for at in (0, 1234, len(whole) - 1):
@@ -408,7 +437,7 @@ def test_a_large_entry_with_an_id_beyond_the_vocabulary_is_made_again(book, monk
 
 def test_a_large_entry_with_another_token_is_not_learned_from(book, monkeypatch):
     monkeypatch.setattr(store, "_CHECKED_BYTES", 0)
-    monkeypatch.setattr(store, "_BLOCK_TOKENS", 100)
+    monkeypatch.setattr(store, "_BLOCK_BYTES", 100)
     first = load_dataset(str(book))
     tokens = entry_of(first) / "tokens.bin"
     whole = tokens.read_bytes()
@@ -430,7 +459,7 @@ def test_a_large_entry_that_an_older_version_kept_without_a_checksum_is_used(boo
 
 def test_looking_through_a_large_entry_is_shown_and_can_be_stopped(book, monkeypatch):
     load_dataset(str(book))
-    monkeypatch.setattr(store, "_BLOCK_TOKENS", 1000)
+    monkeypatch.setattr(store, "_BLOCK_BYTES", 1000)
     seen = []
     load_dataset(str(book), progress=lambda phase, done, total: seen.append((done, total)))
     assert [done for done, total in seen if total == len(PROSE)] == [*range(1000, len(PROSE), 1000), len(PROSE)]
@@ -440,13 +469,41 @@ def test_looking_through_a_large_entry_is_shown_and_can_be_stopped(book, monkeyp
 
 def test_looking_through_what_is_recalled_is_shown_and_can_be_stopped(book, monkeypatch):
     first = load_dataset(str(book))
-    monkeypatch.setattr(store, "_BLOCK_TOKENS", 1000)
+    monkeypatch.setattr(store, "_BLOCK_BYTES", 1000)
     seen = []
     recalled = ("book.txt", str(book), first.sha256)
     recall_dataset(*recalled, progress=lambda phase, done, total: seen.append(done))
     assert seen == [*range(1000, len(PROSE), 1000), len(PROSE)]
     with pytest.raises(Stopped):
         recall_dataset(*recalled, should_stop=lambda: True)
+
+
+def test_a_large_entry_is_looked_through_only_where_its_file_is_not_the_one_that_was_made(book, monkeypatch):
+    monkeypatch.setattr(store, "_CHECKED_BYTES", 0)
+    tokens = entry_of(load_dataset(str(book))) / "tokens.bin"
+    looked = []
+    look = store._are_whole
+    monkeypatch.setattr(store, "_are_whole", lambda *args: looked.append(args) or look(*args))
+    for _ in range(2):
+        assert text_of(load_dataset(str(book))) == PROSE
+    assert not looked
+    copy = tokens.with_suffix(".copy")
+    shutil.copy(tokens, copy)
+    copy.replace(tokens)  # the same tokens in another file
+    for _ in range(2):
+        assert text_of(load_dataset(str(book))) == PROSE
+    assert len(looked) == 1
+
+
+def test_a_large_entry_of_an_older_version_is_looked_through_once(book, monkeypatch):
+    monkeypatch.setattr(store, "_CHECKED_BYTES", 0)
+    entry = entry_of(load_dataset(str(book)))
+    (entry / "checked.json").unlink()
+    seen = []
+    monkeypatch.setattr(store, "_BLOCK_BYTES", 1000)
+    for _ in range(2):
+        load_dataset(str(book), progress=lambda phase, done, total: seen.append(done) if total == len(PROSE) else None)
+    assert seen == [*range(1000, len(PROSE), 1000), len(PROSE)]
 
 
 def test_a_changed_file_is_read_anew(book):
@@ -515,6 +572,24 @@ def test_a_stop_while_tokenizing_leaves_nothing_half_done(book, monkeypatch):
     assert text_of(load_dataset(str(book))) == PROSE
 
 
+@pytest.mark.parametrize("kind", ["char", "byte"])
+def test_a_stop_in_the_midst_of_writing_leaves_no_file_and_no_thread(book, monkeypatch, kind):
+    monkeypatch.setattr("gpt_tui.core.data.reading.BLOCK_BYTES", 100)
+    monkeypatch.setattr(store, "_FLUSHED_BYTES", 300)
+    threads, written = threading.active_count(), []
+    with pytest.raises(Stopped):
+        load_dataset(
+            str(book),
+            tokenizer=kind,
+            progress=lambda phase, done, total: written.append(done) if phase == "tokenizing" else None,
+            should_stop=lambda: len(written) > 5,
+        )
+    assert 0 < written[-1] < len(PROSE.encode())
+    assert list((default_cache_dir() / "tokens").iterdir()) == []
+    assert threading.active_count() == threads
+    assert text_of(load_dataset(str(book), tokenizer=kind)) == PROSE
+
+
 def test_many_at_once_build_one_entry(book):
     loaded = []
     threads = [threading.Thread(target=lambda: loaded.append(load_dataset(str(book)))) for _ in range(4)]
@@ -559,6 +634,15 @@ def test_a_cache_that_fills_up_is_replaced_for_this_time_with_a_warning(book, mo
     dataset = load_dataset(str(book))
     assert text_of(dataset) == PROSE
     assert "no space left on device" in dataset.notices[0]
+
+
+def test_tokens_for_which_there_is_no_room_are_not_begun_and_the_error_says_how_much_is_missing(book, monkeypatch):
+    # A disk with too little room cannot be had here, so the answer of the system is a made one.
+    monkeypatch.setattr(store.shutil, "disk_usage", lambda path: shutil._ntuple_diskusage(10_000, 9_000, 1_000))
+    monkeypatch.setattr(store, "_write_tokens", None)
+    with pytest.raises(GptTuiError, match=r"\(3.0 kB needed, 1.0 kB free\). Set GPT_TUI_CACHE_DIR to a folder with"):
+        load_dataset(str(book))
+    assert list((default_cache_dir() / "tokens").iterdir()) == []
 
 
 def test_without_any_place_to_write_the_error_says_what_to_do(book, monkeypatch):
@@ -634,3 +718,31 @@ def test_a_vocabulary_in_the_cache_is_plain_json(book):
     assert meta["tokenizer"] == {"kind": "char", "characters": "".join(sorted(set(PROSE)))}
     line = json.dumps(meta["tokenizer"], sort_keys=True).replace('": ', '":').replace('", "', '","')
     assert sha256 == hashlib.sha256(line.encode()).hexdigest()
+
+
+LOADER = """
+import sys
+from pathlib import Path
+from gpt_tui.core.data import load_dataset
+
+def memory(name):
+    return int(Path("/proc/self/status").read_text().partition(name + ":")[2].split()[0]) * 1024
+
+path, tokenizer = sys.argv[1:]
+load_dataset("python-docs", tokenizer=tokenizer, quick=True)  # what is loaded once
+before = memory("VmRSS")
+load_dataset(path, tokenizer=tokenizer, quick=True)
+Path(path).touch()  # read again, and found in the cache
+load_dataset(path, tokenizer=tokenizer, quick=True)
+print(memory("VmHWM") - before)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the most memory that was taken, as Linux tells it")
+@pytest.mark.parametrize("kind", ["char", "byte"])
+def test_a_large_text_takes_no_more_memory_than_a_few_blocks_of_it(tmp_path, kind):
+    path = tmp_path / "large.txt"
+    path.write_bytes(SCRIPTS.encode() * 50_000)
+    done = subprocess.run([sys.executable, "-c", LOADER, str(path), kind], check=True, capture_output=True, text=True)
+    assert path.stat().st_size > 100_000_000
+    assert int(done.stdout) < 50_000_000

@@ -7,9 +7,12 @@ from collections import Counter, defaultdict
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from gpt_tui.core.data import ladder as ladder_module
 from gpt_tui.core.data.ladder import entropy_ladder, ladder_sample, rung_name
+from gpt_tui.core.data.reading import Block
 from gpt_tui.core.data.tokenizers import CharTokenizer
 from gpt_tui.core.data.watch import Stopped, Watch
 
@@ -52,7 +55,7 @@ def slow_ladder(text: str, split: int, max_order: int) -> dict[str, float]:
 
 def test_the_ladder_of_tiny_shakespeare_is_the_published_one(tiny_shakespeare):
     text = tiny_shakespeare.read_text(encoding="utf-8")
-    tokens = CharTokenizer.of(text).encode_utf8(text.encode())
+    tokens = CharTokenizer.of(text).encode_block(Block.of(text))
     split = int(0.9 * len(text))
     rungs = entropy_ladder(tokens[:split], tokens[split:], 65, max_order=7)
     assert list(rungs) == list(REFERENCE)
@@ -71,9 +74,19 @@ def test_the_ladder_of_tiny_shakespeare_is_the_published_one(tiny_shakespeare):
 def test_the_ladder_is_what_its_definition_gives_character_by_character(text):
     split = int(0.9 * len(text))
     tokenizer = CharTokenizer.of(text)
-    tokens = tokenizer.encode_utf8(text.encode())
+    tokens = tokenizer.encode_block(Block.of(text))
     rungs = entropy_ladder(tokens[:split], tokens[split:], tokenizer.vocab_size)
     assert rungs == pytest.approx(slow_ladder(text, split, 6), abs=1e-9)
+
+
+@given(st.lists(st.integers(0, 299), min_size=1, max_size=400), st.sampled_from([0, 1 << 20]))
+def test_numbers_are_what_numpy_s_unique_gives_by_a_table_as_by_a_sort(keys, table):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ladder_module, "_TABLE", table)
+        distinct, numbers = ladder_module._number(np.array(keys), 300 if table else 1 << 40)
+    expected, inverse = np.unique(np.array(keys), return_inverse=True)
+    assert np.array_equal(distinct, expected)
+    assert np.array_equal(numbers, inverse)
 
 
 def test_a_vocabulary_whose_six_grams_outnumber_any_integer_is_no_obstacle():

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gpt_tui.core.data.reading import Block
 from gpt_tui.core.data.tokenizers import ByteTokenizer, CharTokenizer, Tokenizer, UnknownCharacter
 from gpt_tui.core.errors import GptTuiError, Refusal
 
@@ -36,7 +37,7 @@ def test_bytes_survive_encoding_and_decoding(text):
 @given(texts)
 def test_a_block_of_a_file_encodes_as_its_text_does(text):
     for tokenizer in (CharTokenizer.of(text), ByteTokenizer()):
-        ids = tokenizer.encode_utf8(text.encode())
+        ids = tokenizer.encode_block(Block.of(text))
         assert ids.dtype == tokenizer.dtype
         assert ids.tolist() == tokenizer.encode(text).tolist()
 

@@ -120,7 +120,8 @@ class Cache:
 
 def reason(error: OSError) -> str:
     """What the operating system says, in its own words and without the path."""
-    return (error.strerror or str(error)).lower()
+    said = error.strerror or str(error)
+    return said[:1].lower() + said[1:]
 
 
 def write_json(path: Path, value: Mapping[str, Any]) -> None:

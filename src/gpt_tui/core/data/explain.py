@@ -10,9 +10,10 @@ import numpy as np
 
 from gpt_tui.core.data.batches import sample_batch
 from gpt_tui.core.data.dataset import Dataset
+from gpt_tui.core.data.watch import Progress, ShouldStop, Watch
 from gpt_tui.core.errors import visible
 
-_COUNTED_TOKENS = 1 << 22  # at a time
+_COUNTED_TOKENS = 1 << 18  # at a time
 _EXCERPT_CHARACTERS = 32
 _LISTED_TOKENS = 512
 
@@ -57,11 +58,19 @@ class Explanation:
 
 
 def explain(
-    dataset: Dataset, text: str | None = None, *, batch_size: int = 3, block_size: int = 8, seed: int = 1337
+    dataset: Dataset,
+    text: str | None = None,
+    *,
+    batch_size: int = 3,
+    block_size: int = 8,
+    seed: int = 1337,
+    progress: Progress | None = None,
+    should_stop: ShouldStop | None = None,
 ) -> Explanation:
     """What a model will read. `text` is the text to encode; without it the beginning of the dataset is.
 
-    Raises UnknownCharacter where `text` has a character that the dataset has not.
+    progress, should_stop: as in `load_dataset`, while the tokens of a large one are counted. Raises Stopped, and
+    UnknownCharacter where `text` has a character that the dataset has not.
     """
     if text is None:
         text = dataset.tokenizer.decode(dataset.train[:_EXCERPT_CHARACTERS])
@@ -78,7 +87,7 @@ def explain(
         val_tokens=dataset.val_tokens,
         why=dataset.why,
         notices=dataset.notices,
-        vocabulary=_vocabulary(dataset),
+        vocabulary=_vocabulary(dataset, Watch(progress, should_stop)),
         text=text,
         ids=tuple(ids.tolist()),
         decoded=dataset.tokenizer.decode(ids),
@@ -91,11 +100,14 @@ def explain(
     )
 
 
-def _vocabulary(dataset: Dataset) -> tuple[VocabularyRow, ...]:
-    counts = np.zeros(dataset.vocab_size, dtype=np.int64)
+def _vocabulary(dataset: Dataset, watch: Watch) -> tuple[VocabularyRow, ...]:
+    counts, done = np.zeros(dataset.vocab_size, dtype=np.int64), 0
     for split in (dataset.train, dataset.val):
         for start in range(0, len(split), _COUNTED_TOKENS):
-            counts += np.bincount(split[start : start + _COUNTED_TOKENS], minlength=dataset.vocab_size)
+            block = split[start : start + _COUNTED_TOKENS]
+            counts += np.bincount(block, minlength=dataset.vocab_size)
+            done += block.nbytes
+            watch.report("counting", done, dataset.train.nbytes + dataset.val.nbytes)
     return tuple(
         VocabularyRow(token, dataset.tokenizer.token_text(token), count) for token, count in enumerate(counts.tolist())
     )

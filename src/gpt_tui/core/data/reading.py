@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import codecs
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
 
 from gpt_tui.core.errors import Refusal, visible
 
-BLOCK_BYTES = 1 << 22
+BLOCK_BYTES = 1 << 19  # what is made of it on the way to its ids still fits into a processor's cache
 
 _BINARY_FORMATS = {
     b"\x1f\x8b": "a gzip file",
@@ -24,14 +28,45 @@ _BINARY_FORMATS = {
 _UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
+@dataclass(frozen=True, slots=True)
+class Block:
+    """A stretch of a text that ends between two characters. text: None where it is ASCII, and the bytes say it all."""
+
+    utf8: bytes
+    text: str | None = None
+
+    @classmethod
+    def of(cls, text: str) -> Block:
+        return cls(text.encode("utf-8"), None if text.isascii() else text)
+
+    def __len__(self) -> int:
+        """How many characters."""
+        return len(self.utf8 if self.text is None else self.text)
+
+    def first(self, characters: int) -> Block:
+        """So many characters of it."""
+        return Block(self.utf8[:characters]) if self.text is None else Block.of(self.text[:characters])
+
+    def code_points(self) -> npt.NDArray[np.unsignedinteger]:
+        """The Unicode code point of each character, (N,)."""
+        return np.frombuffer(self.utf8, dtype=np.uint8) if self.text is None else code_points(self.text)
+
+
+def code_points(text: str) -> npt.NDArray[np.unsignedinteger]:
+    """The Unicode code points of `text`, (N,)."""
+    if text.isascii():
+        return np.frombuffer(text.encode("ascii"), dtype=np.uint8)
+    return np.frombuffer(text.encode("utf-32-le", "surrogatepass"), dtype="<u4")
+
+
 def file_blocks(path: Path) -> Iterator[bytes]:
     """A file's bytes in blocks, just as they are."""
-    with path.open("rb") as file:
+    with path.open("rb", buffering=0) as file:
         while block := file.read(BLOCK_BYTES):
             yield block
 
 
-def text_blocks(blocks: Iterable[bytes], label: str, path: Path | None = None) -> Iterator[bytes]:
+def text_blocks(blocks: Iterable[bytes], label: str, path: Path | None = None) -> Iterator[Block]:
     """The same bytes as blocks of whole UTF-8 characters, without a byte order mark. Line ends stay as they are.
 
     Raises Refusal, naming `label` and the byte offset, where the bytes are not text.
@@ -45,31 +80,30 @@ def text_blocks(blocks: Iterable[bytes], label: str, path: Path | None = None) -
             offset = len(data) - len(data_without_mark)
             _refuse_known_format(data, label, path)
             data = data_without_mark
-        consumed = _whole_characters(data, offset, label, path, final=False)
-        if consumed:
-            yield data[:consumed]
-        rest = data[consumed:]
-        offset += consumed
-    if rest:
-        _whole_characters(rest, offset, label, path, final=True)
-        yield rest
+        whole = _whole_characters(data, offset, label, path, final=False)
+        if whole.utf8:
+            yield whole
+        rest = data[len(whole.utf8) :]
+        offset += len(whole.utf8)
+    if rest:  # the beginning of a character, which is refused as such
+        yield _whole_characters(rest, offset, label, path, final=True)
 
 
-def _whole_characters(data: bytes, offset: int, label: str, path: Path | None, *, final: bool) -> int:
-    """How many bytes of `data` are whole characters."""
+def _whole_characters(data: bytes, offset: int, label: str, path: Path | None, *, final: bool) -> Block:
+    """The whole characters that `data` begins with. final: the text ends with it."""
     zero = data.find(b"\0")
     if zero >= 0:
         raise _not_text(label, f"has a NUL byte at byte {offset + zero:,}", _nul_hint(data, path))
     if data.isascii():
-        return len(data)
+        return Block(data)
     try:
-        _, consumed = codecs.utf_8_decode(data, "strict", final)
+        text, consumed = codecs.utf_8_decode(data, "strict", final)
     except UnicodeDecodeError as error:
         at = offset + error.start
         raise _not_text(
             label, f"is not UTF-8 at byte {at:,} (0x{data[error.start]:02x})", _encoding_hint(data[error.start :], path)
         ) from None
-    return consumed
+    return Block(data[:consumed], None if text.isascii() else text)
 
 
 def _refuse_known_format(data: bytes, label: str, path: Path | None) -> None:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, BinaryIO
 
 from gpt_tui.core.data.cache import Cache, reason
-from gpt_tui.core.data.reading import BLOCK_BYTES, file_blocks, text_blocks
+from gpt_tui.core.data.reading import BLOCK_BYTES, Block, file_blocks, text_blocks
 from gpt_tui.core.data.watch import Watch
 from gpt_tui.core.errors import GptTuiError, Refusal, nearest, visible
 
@@ -67,7 +67,7 @@ class Source:
 
     name: str
     address: str
-    blocks: Callable[[], Iterator[bytes]]
+    blocks: Callable[[], Iterator[Block]]
     total_bytes: int | None = None
     sha256: str | None = None
     fingerprint: Fingerprint | None = None
@@ -178,11 +178,11 @@ def python_docs_text() -> str:
     return "\n".join(f"== {title} ==\n\n{topics[title].strip()}\n" for title in sorted(topics))
 
 
-def _blocks_of(text: str) -> Iterator[bytes]:
+def _blocks_of(text: str) -> Iterator[Block]:
     # Four bytes a character at most, so a block stays within the size that files are read in.
     step = BLOCK_BYTES // 4
     for start in range(0, len(text), step):
-        yield text[start : start + step].encode("utf-8")
+        yield Block.of(text[start : start + step])
 
 
 # Standard input --------------------------------------------------------------------------------------------------
@@ -325,6 +325,11 @@ class _Folder:
             others = _files(len(files) - len(texts))
             self._skipped.append(f"{others} without a text suffix ({', '.join(TEXT_SUFFIXES)})")
         self.candidates = texts or files
+        self._sizes = {path: path.stat().st_size for path in self.candidates}
+
+    @property
+    def total_bytes(self) -> int:
+        return sum(self._sizes.values())
 
     def _visible_files(self) -> list[Path]:
         """Every regular file that is not hidden, sorted; links to folders are not followed."""
@@ -341,9 +346,11 @@ class _Folder:
     @cached_property
     def readable(self) -> list[Path]:
         """The candidates that are texts. Raises Refusal where there is none."""
-        found = []
+        found, done = [], 0
         for path in self.candidates:
+            self._watch.report("checking", done, self.total_bytes)
             problem = _problem(path, self._watch)
+            done += self._sizes[path]
             if problem is None:
                 found.append(path)
             else:
@@ -359,14 +366,14 @@ class _Folder:
             return ()
         return (f"{_files(count)} of {visible(str(self.folder))} read; skipped: {_some(self._skipped)}.",)
 
-    def blocks(self) -> Iterator[bytes]:
+    def blocks(self) -> Iterator[Block]:
         last = b""
         for path in self.readable:
             if last:
-                yield b"\n" if last == b"\n" else b"\n\n"
+                yield Block(b"\n" if last == b"\n" else b"\n\n")
             for block in text_blocks(_opened(path), str(path), path):
                 yield block
-                last = block[-1:]
+                last = block.utf8[-1:]
 
 
 def _folder(path: Path, watch: Watch) -> Source:
@@ -375,7 +382,7 @@ def _folder(path: Path, watch: Watch) -> Source:
         path.name or str(path),
         str(path),
         folder.blocks,
-        total_bytes=sum(candidate.stat().st_size for candidate in folder.candidates),
+        total_bytes=folder.total_bytes,
         fingerprint=_fingerprint(folder.candidates),
         notices=folder.notices,
     )

@@ -1,26 +1,31 @@
 """Tokens on disk: made once from a text, mapped into memory ever after, with the ladder beside them.
 
-An entry is a folder `tokens/<sha256 of the text>-<tokenizer>/` with tokens.bin (little-endian integers), meta.json
-and, once it has been counted, ladder.json. It is written under another name and renamed when it is complete.
+An entry is a folder `tokens/<sha256 of the text>-<tokenizer>/` with tokens.bin (little-endian integers), meta.json,
+checked.json (what the file system said of tokens.bin when every token was last known to be as it was made) and, once
+it has been counted, ladder.json. It is written under another name and renamed when it is complete.
 """
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import math
 import os
 import re
 import shutil
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from io import FileIO
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
+from gpt_tui.core.data.beside import Beside
 from gpt_tui.core.data.cache import Cache, read_json, write_json
+from gpt_tui.core.data.reading import Block
 from gpt_tui.core.data.sources import Source
 from gpt_tui.core.data.tokenizers import (
     ByteTokenizer,
@@ -28,19 +33,20 @@ from gpt_tui.core.data.tokenizers import (
     TokenArray,
     Tokenizer,
     UnknownCharacter,
-    code_points,
 )
 from gpt_tui.core.data.watch import Stopped, Watch
-from gpt_tui.core.errors import GptTuiError, Refusal, visible
+from gpt_tui.core.errors import GptTuiError, Refusal, show_size, visible
 
 _VERSION = 1
 _TRAIN_SHARE = 0.9
 _MIN_SPLIT_TOKENS = 2
+_CHECKED = "checked.json"
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
-# Where tokens are only counted, a checksum of a small file costs nothing; of a large one the size has to do.
+# A smaller file is looked through at every start, which costs nothing and cannot be mistaken.
 _CHECKED_BYTES = 1 << 24
-_BLOCK_TOKENS = 1 << 24
+_BLOCK_BYTES = 1 << 22
+_FLUSHED_BYTES = 1 << 27
 
 
 @dataclass(frozen=True)
@@ -72,20 +78,40 @@ class Entry:
 
 def scan(source: Source, watch: Watch) -> Scan:
     """Read a text once. Raises Refusal where it is no text, empty, or too short to be split."""
-    digest = hashlib.sha256()
-    seen = np.zeros(0x110000, dtype=bool)
+    digest, alphabet = hashlib.sha256(), _Alphabet()
     n_bytes = characters = 0
-    for block in source.blocks():
-        digest.update(block)
-        codes = code_points(block.decode("utf-8"))
-        seen[codes] = True
-        characters += len(codes)
-        n_bytes += len(block)
-        watch.report("reading", n_bytes, source.total_bytes)
-    alphabet = np.flatnonzero(seen).astype("<u4").tobytes().decode("utf-32-le")
-    found = Scan(digest.hexdigest(), n_bytes, characters, alphabet)
+    with Beside() as hashing:
+        for block in source.blocks():
+            hashing.do(digest.update, block.utf8)
+            alphabet.add(block)
+            characters += len(block)
+            n_bytes += len(block.utf8)
+            watch.report("reading", n_bytes, source.total_bytes)
+        hashing.wait()
+    found = Scan(digest.hexdigest(), n_bytes, characters, alphabet.characters())
     _refuse_short(source, found)
     return found
+
+
+class _Alphabet:
+    """The distinct characters of a text. To look for a new one is many times faster than to note every one again."""
+
+    def __init__(self) -> None:
+        self._unseen = np.ones(sys.maxunicode + 1, dtype=bool)
+        self._unseen_ascii = self._unseen[:256].tobytes()
+
+    def add(self, block: Block) -> None:
+        if block.text is None:
+            has_new = b"\x01" in block.utf8.translate(self._unseen_ascii)
+        else:
+            has_new = bool(np.take(self._unseen, block.code_points(), mode="clip").any())
+        if has_new:
+            self._unseen[block.code_points()] = False
+            self._unseen_ascii = self._unseen[:256].tobytes()
+
+    def characters(self) -> str:
+        """All of them, sorted."""
+        return np.flatnonzero(~self._unseen).astype("<u4").tobytes().decode("utf-32-le")
 
 
 def _refuse_short(source: Source, found: Scan) -> None:
@@ -103,9 +129,9 @@ def _refuse_short(source: Source, found: Scan) -> None:
 def find_entry(cache: Cache, sha256: str, kind: str, watch: Watch | None = None) -> Entry | None:
     """The tokens of a text in the cache, or None where they are missing, cut short, or not what they should be.
 
-    watch: given where the tokens will be used: each of a large file is looked at then, which takes about a second a
-    gigabyte. Raises Stopped as `watch` says. A large one of an older version has no checksum: its size and its ids
-    have to do.
+    watch: given where the tokens will be used: a large file is looked through then, about a second a gigabyte, unless
+    it is the very one that was made or looked through before. Raises Stopped as `watch` says. A large one of an older
+    version has no checksum: its size and its ids have to do.
     """
     if not _SHA256.fullmatch(sha256):
         return None  # it may come from a stranger's file, and becomes part of a path
@@ -117,15 +143,19 @@ def find_entry(cache: Cache, sha256: str, kind: str, watch: Watch | None = None)
         tokenizer = Tokenizer.from_json(meta.get("tokenizer"))
         count, train_tokens, characters = (int(meta[name]) for name in ("tokens", "train_tokens", "characters"))
         tokens_file = path / "tokens.bin"
-        size = tokens_file.stat().st_size
+        stamp = _stamp(tokens_file)
+        size = stamp[0]
         if tokenizer.kind != kind or not 0 < train_tokens < count or size != count * tokenizer.dtype.itemsize:
             return None
         kept = meta.get("tokens_sha256")
-        if size <= _CHECKED_BYTES and _digest(tokens_file) != kept:
-            return None
+        if size <= _CHECKED_BYTES:
+            if kept is None or not _are_whole(tokens_file, tokenizer, size, kept, watch or Watch()):
+                return None
+        elif watch is not None and read_json(path / _CHECKED) != {"stamp": stamp}:
+            if not _are_whole(tokens_file, tokenizer, size, kept, watch):
+                return None
+            _keep_stamp(path, stamp)
         mapped = np.memmap(tokens_file, dtype=tokenizer.dtype, mode="r", shape=(count,))
-        if watch is not None and not _are_whole(mapped, tokenizer.vocab_size, kept, watch):
-            return None
     except Stopped:
         raise
     except (OSError, KeyError, TypeError, ValueError, OverflowError, GptTuiError):
@@ -133,17 +163,32 @@ def find_entry(cache: Cache, sha256: str, kind: str, watch: Watch | None = None)
     return Entry(path, sha256, characters, tokenizer, np.asarray(mapped), train_tokens)
 
 
-def _are_whole(tokens: TokenArray, vocab_size: int, sha256: str | None, watch: Watch) -> bool:
+def _stamp(path: Path) -> list[int]:
+    """What changes when a file does, its size first. Nobody but this program writes here: it is damage that is met."""
+    about = path.stat()
+    return [about.st_size, about.st_mtime_ns, about.st_ctime_ns, about.st_ino]
+
+
+def _keep_stamp(entry: Path, stamp: list[int]) -> None:
+    try:
+        write_json(entry / _CHECKED, {"stamp": stamp})
+    except OSError:
+        pass  # a cache that can only be read: it is looked through again next time
+
+
+def _are_whole(path: Path, tokenizer: Tokenizer, size: int, sha256: str | None, watch: Watch) -> bool:
     """Whether the tokens are those that were kept, and each has a place in the vocabulary: a model has no other row."""
-    digest = hashlib.sha256()
-    for start in range(0, len(tokens), _BLOCK_TOKENS):
-        block = tokens[start : start + _BLOCK_TOKENS]
-        if int(block.max()) >= vocab_size:
-            return False
-        digest.update(block.data)
-        if len(tokens) > _BLOCK_TOKENS:
-            watch.report("reading", start + len(block), len(tokens))
-    return sha256 is None or digest.hexdigest() == sha256
+    digest, done = hashlib.sha256(), 0
+    with path.open("rb") as file, Beside() as hashing:
+        while block := file.read(_BLOCK_BYTES):
+            hashing.do(digest.update, block)
+            if int(np.frombuffer(block, dtype=tokenizer.dtype).max()) >= tokenizer.vocab_size:
+                return False
+            done += len(block)
+            if size > _BLOCK_BYTES:
+                watch.report("reading", done, size)
+        hashing.wait()
+    return done == size and (sha256 is None or digest.hexdigest() == sha256)
 
 
 def build_entry(cache: Cache, source: Source, found: Scan, kind: str, watch: Watch) -> Entry:
@@ -171,9 +216,10 @@ def _write_entry(target: Path, source: Source, found: Scan, tokenizer: Tokenizer
     for stale in target.parent.glob(f"{target.name}.*.tmp"):
         shutil.rmtree(stale)  # of a process that was killed: a living one would hold the lock
     with _renamed_when_whole(target) as place:
+        _refuse_without_room(place, found, tokenizer)
         tokens_file = place / "tokens.bin"
         train_tokens, tokens_sha256 = _write_tokens(tokens_file, source, found, tokenizer, watch)
-        size = tokens_file.stat().st_size
+        stamp = _stamp(tokens_file)
         write_json(
             place / "meta.json",
             {
@@ -181,11 +227,20 @@ def _write_entry(target: Path, source: Source, found: Scan, tokenizer: Tokenizer
                 "sha256": found.sha256,
                 "characters": found.characters,
                 "tokenizer": tokenizer.to_json(),
-                "tokens": size // tokenizer.dtype.itemsize,
+                "tokens": stamp[0] // tokenizer.dtype.itemsize,
                 "train_tokens": train_tokens,
                 "tokens_sha256": tokens_sha256,
             },
         )
+        _keep_stamp(place, stamp)
+
+
+def _refuse_without_room(place: Path, found: Scan, tokenizer: Tokenizer) -> None:
+    """Raise OSError where the tokens would not fit: that shall not be found out after gigabytes."""
+    needed = (found.characters if tokenizer.kind == CharTokenizer.kind else found.n_bytes) * tokenizer.dtype.itemsize
+    there_is = shutil.disk_usage(place)
+    if there_is.total and needed > there_is.free:  # a file system that tells nothing tells 0
+        raise OSError(errno.ENOSPC, f"{show_size(needed)} needed, {show_size(there_is.free)} free")
 
 
 @contextmanager
@@ -206,50 +261,54 @@ def _write_tokens(path: Path, source: Source, found: Scan, tokenizer: Tokenizer,
 
     Raises GptTuiError where the text changed.
     """
-    digest, written = hashlib.sha256(), hashlib.sha256()
-    done_bytes = done_characters = train_tokens = 0
-    with path.open("wb") as file:
+    read, written = hashlib.sha256(), hashlib.sha256()
+    done_bytes = done_characters = train_tokens = unflushed = 0
+    with (
+        path.open("wb", buffering=0) as file,
+        Beside() as hashing,
+        Beside() as signing,
+        Beside() as writing,
+        Beside(ahead=1) as flushing,
+    ):
         for block in source.blocks():
-            digest.update(block)
+            hashing.do(read.update, block.utf8)
             try:
-                ids = tokenizer.encode_utf8(block)
+                ids = tokenizer.encode_block(block)
             except UnknownCharacter:
                 raise _changed(source) from None
-            file.write(ids.data)
-            written.update(ids.data)
-            starts = _character_starts(block)
-            characters = int(np.count_nonzero(starts))
+            writing.do(_write_all, file, ids.data)
+            signing.do(written.update, ids.data)
             missing = found.train_characters - done_characters
-            if missing >= characters:
+            if missing >= len(block):
                 train_tokens += len(ids)
             elif missing > 0:
-                border = int(np.flatnonzero(starts)[missing])
-                train_tokens += len(tokenizer.encode_utf8(block[:border]))
-            done_characters += characters
-            done_bytes += len(block)
+                train_tokens += len(tokenizer.encode_block(block.first(missing)))
+            done_characters += len(block)
+            done_bytes += len(block.utf8)
+            unflushed += ids.nbytes
+            if unflushed >= _FLUSHED_BYTES:  # or gigabytes wait for the end, where nobody is told how far it is
+                flushing.do(os.fsync, file.fileno())
+                unflushed = 0
             watch.report("tokenizing", done_bytes, found.n_bytes)
-        file.flush()
+        for work in (hashing, signing, writing, flushing):
+            work.wait()
         os.fsync(file.fileno())
-    if digest.hexdigest() != found.sha256:
+    if read.hexdigest() != found.sha256:
         raise _changed(source)
     return train_tokens, written.hexdigest()
+
+
+def _write_all(file: FileIO, data: memoryview) -> None:
+    """A raw file may take less at a time than it is given."""
+    data = data.cast("B")
+    while data:
+        data = data[file.write(data) :]
 
 
 def _changed(source: Source) -> GptTuiError:
     return GptTuiError(
         f"{visible(source.address)} was changed while it was being read; start again when it is complete."
     )
-
-
-def _character_starts(block: bytes) -> npt.NDArray[np.bool_]:
-    """True at each byte of a block of UTF-8 that begins a character."""
-    starts: npt.NDArray[np.bool_] = (np.frombuffer(block, dtype=np.uint8) & 0xC0) != 0x80
-    return starts
-
-
-def _digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 # The ladder ------------------------------------------------------------------------------------------------------

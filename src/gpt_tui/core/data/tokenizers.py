@@ -12,6 +12,7 @@ from typing import ClassVar
 import numpy as np
 import numpy.typing as npt
 
+from gpt_tui.core.data.reading import Block, code_points
 from gpt_tui.core.errors import Fault, GptTuiError, Refusal, did_you_mean, visible
 from gpt_tui.core.files import checksum_of
 
@@ -38,13 +39,6 @@ def check_tokenizer(kind: str) -> None:
 def dtype_for(vocab_size: int) -> np.dtype[np.unsignedinteger]:
     """The smallest unsigned little-endian integer that holds every id of a vocabulary."""
     return np.dtype("<u1" if vocab_size <= 1 << 8 else "<u2" if vocab_size <= 1 << 16 else "<u4")
-
-
-def code_points(text: str) -> npt.NDArray[np.unsignedinteger]:
-    """The Unicode code points of `text`, (N,)."""
-    if text.isascii():
-        return np.frombuffer(text.encode("ascii"), dtype=np.uint8)
-    return np.frombuffer(text.encode("utf-32-le", "surrogatepass"), dtype="<u4")
 
 
 class UnknownCharacter(Refusal):
@@ -143,8 +137,8 @@ class Tokenizer(ABC):
         return ()
 
     @abstractmethod
-    def encode_utf8(self, block: bytes) -> TokenArray:
-        """The ids of a block of UTF-8 that ends between two characters, (N,), as small as they are kept."""
+    def encode_block(self, block: Block) -> TokenArray:
+        """The ids of a block, (N,), as small as they are kept. Raises UnknownCharacter."""
 
     @abstractmethod
     def decode(self, ids: Sequence[int] | npt.NDArray[np.integer]) -> str:
@@ -217,27 +211,32 @@ class CharTokenizer(Tokenizer):
         return code_points(self.characters).astype("<u4")
 
     @cached_property
-    def _table(self) -> npt.NDArray[np.int32]:
-        """Code point to id, -1 for a stranger; the last place stands for everything beyond the vocabulary."""
-        table = np.full(int(self._codes[-1]) + 2, -1, dtype=np.int32)
-        table[self._codes] = np.arange(self.vocab_size, dtype=np.int32)
+    def _table(self) -> TokenArray:
+        """Code point to id, `vocab_size` for a stranger; the last place stands for everything beyond the vocabulary."""
+        table = np.full(max(int(self._codes[-1]) + 2, 256), self.vocab_size, dtype=dtype_for(self.vocab_size + 1))
+        table[self._codes] = np.arange(self.vocab_size)
         return table
 
-    def _look_up(self, text: str) -> npt.NDArray[np.int32]:
-        return np.take(self._table, code_points(text), mode="clip")
+    @cached_property
+    def _ascii(self) -> bytes | None:
+        """The ids of the first code points, where an id is a byte."""
+        return self._table[:256].tobytes() if self._table.itemsize == 1 else None
 
     def encode(self, text: str, *, field: str = "text") -> Ids:
-        ids = self._look_up(text)
-        strangers = np.flatnonzero(ids < 0)
+        ids = np.take(self._table, code_points(text), mode="clip")
+        strangers = np.flatnonzero(ids == self.vocab_size)
         if strangers.size:
             raise UnknownCharacter(field, text, strangers.tolist(), self.characters)
         return ids.astype(np.int64)
 
-    def encode_utf8(self, block: bytes) -> TokenArray:
-        ids = self._look_up(block.decode("utf-8"))
-        if ids.size and ids.min() < 0:
-            raise UnknownCharacter("dataset", block.decode("utf-8"), [int(np.argmin(ids))], self.characters)
-        return ids.astype(self.dtype)
+    def encode_block(self, block: Block) -> TokenArray:
+        if block.text is None and self._ascii is not None:
+            ids: TokenArray = np.frombuffer(block.utf8.translate(self._ascii), dtype=np.uint8)
+        else:
+            ids = np.take(self._table, block.code_points(), mode="clip")
+        if ids.size and ids.max() == self.vocab_size:
+            raise UnknownCharacter("dataset", block.utf8.decode("utf-8"), [int(np.argmax(ids))], self.characters)
+        return ids.astype(self.dtype, copy=False)
 
     def decode(self, ids: Sequence[int] | npt.NDArray[np.integer]) -> str:
         return self._codes[self._checked(ids)].tobytes().decode("utf-32-le")
@@ -270,8 +269,8 @@ class ByteTokenizer(Tokenizer):
             ) from error
         return np.frombuffer(block, dtype=np.uint8).astype(np.int64)
 
-    def encode_utf8(self, block: bytes) -> TokenArray:
-        return np.frombuffer(block, dtype=np.uint8)
+    def encode_block(self, block: Block) -> TokenArray:
+        return np.frombuffer(block.utf8, dtype=np.uint8)
 
     def decode(self, ids: Sequence[int] | npt.NDArray[np.integer]) -> str:
         return self._checked(ids).astype(np.uint8).tobytes().decode("utf-8", "replace")

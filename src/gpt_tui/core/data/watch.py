@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from gpt_tui.core.errors import GptTuiError
 
-# progress(phase, done, total): bytes while downloading, reading and tokenizing, rungs for the ladder;
-# total is None where it is not known.
+# progress(phase, done, total): bytes while downloading, checking (a folder), reading, tokenizing and counting, rungs
+# for the ladder; total is None where it is not known.
 Progress = Callable[[str, int, int | None], None]
 ShouldStop = Callable[[], bool]
 

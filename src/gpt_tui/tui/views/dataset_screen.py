@@ -55,6 +55,7 @@ class DatasetScreen(ModalScreen[None]):
         self.pane = Pane("dataset", "d")
         self.explanation: Explanation | None = None
         self._stop = threading.Event()
+        self._words = ""
 
     def compose(self) -> ComposeResult:
         yield self.pane
@@ -79,7 +80,8 @@ class DatasetScreen(ModalScreen[None]):
                 progress=self._report,
                 should_stop=self._stop.is_set,
             )
-            self.post_message(self.Explained(explain(dataset)))
+            told = explain(dataset, progress=self._report, should_stop=self._stop.is_set)
+            self.post_message(self.Explained(told))
         except Stopped:
             return
         except GptTuiError as error:
@@ -88,8 +90,10 @@ class DatasetScreen(ModalScreen[None]):
             self.post_message(self.Explained(None, f"{type(error).__name__}: {error}"))
 
     def _report(self, phase: str, done: int, total: int | None) -> None:
-        share = f"{done / total:.0%}" if total else figures.size(done)
-        self.post_message(self.Progress(f"{phase} {share}"))
+        words = f"{phase} {done / total:.0%}" if total else f"{phase} {figures.size(done)}"
+        if words != self._words:  # a large text reports a thousand times a second
+            self._words = words
+            self.post_message(self.Progress(words))
 
     def on_dataset_screen_progress(self, message: Progress) -> None:
         if self.explanation is None:
