@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import mmap
+import os
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gpt_tui.core.data import batches
 from gpt_tui.core.data.batches import sample_batch, windows
 from gpt_tui.core.errors import Refusal
 
@@ -62,16 +67,47 @@ def test_a_window_longer_than_the_split_is_refused():
 @given(st.integers(0, 200), st.integers(1, 20), st.integers(1, 5))
 def test_windows_take_every_token_but_the_first_as_a_target_exactly_once(length, block_size, batch_size):
     tokens = np.arange(length, dtype=np.uint8)
-    batches = list(windows(tokens, block_size, batch_size))
-    targets = [token for _, y in batches for token in y.reshape(-1).tolist()]
+    found = list(windows(tokens, block_size, batch_size))
+    targets = [token for _, y in found for token in y.reshape(-1).tolist()]
     assert targets == list(range(1, length))
-    for x, y in batches:
+    for x, y in found:
         assert np.array_equal(x + 1, y)
         assert x.shape[0] <= batch_size
         assert x.shape[1] <= block_size
-    assert all(x.shape[1] == block_size for x, _ in batches[:-1])
+    assert all(x.shape[1] == block_size for x, _ in found[:-1])
 
 
 def test_windows_can_keep_to_the_first_targets_of_a_split():
-    batches = list(windows(np.arange(100, dtype=np.uint8), 8, 2, max_tokens=20))
-    assert [token for _, y in batches for token in y.reshape(-1).tolist()] == list(range(1, 21))
+    found = list(windows(np.arange(100, dtype=np.uint8), 8, 2, max_tokens=20))
+    assert [token for _, y in found for token in y.reshape(-1).tolist()] == list(range(1, 21))
+
+
+@pytest.mark.parametrize("dtype", ["<u1", "<u2"])
+def test_a_large_mapped_split_is_fetched_window_by_window_and_gives_the_same_batches(tmp_path, monkeypatch, dtype):
+    tokens = np.arange(100_000).astype(dtype)
+    tokens.tofile(tmp_path / "tokens.bin")
+    mapped = np.asarray(np.memmap(tmp_path / "tokens.bin", dtype=dtype, mode="r"))[12_345:]  # a split begins anywhere
+    monkeypatch.setattr(batches, "_IN_MEMORY", 0)
+    for block_size in (1, 5_000, len(mapped) - 1):
+        ours = sample_batch(mapped, np.random.default_rng(3), 40, block_size)
+        theirs = sample_batch(tokens[12_345:], np.random.default_rng(3), 40, block_size)
+        assert np.array_equal(ours, theirs)
+
+
+@pytest.mark.skipif(not Path("/proc/self/smaps").exists(), reason="only Linux tells what is in memory")
+def test_of_a_large_file_only_the_windows_are_read_from_the_disk(tmp_path):
+    path = tmp_path / "tokens.bin"
+    np.zeros(80_000_000, dtype="<u1").tofile(path)
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
+        os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+    before = read_from_disk()
+    sample_batch(np.memmap(path, dtype="<u1", mode="r"), np.random.default_rng(0), 50, 100)
+    if (read := read_from_disk() - before) == 0:
+        pytest.skip("this file system lies in memory")
+    assert read <= 50 * 2 * mmap.PAGESIZE
+
+
+def read_from_disk() -> int:
+    told = Path("/proc/self/io").read_text()
+    return int(told.partition("read_bytes: ")[2].split()[0])

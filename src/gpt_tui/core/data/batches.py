@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 from collections.abc import Iterator
 
 import numpy as np
@@ -11,6 +12,8 @@ from gpt_tui.core.errors import Refusal
 
 Tokens = npt.NDArray[np.unsignedinteger]
 Ids = npt.NDArray[np.int64]
+
+_IN_MEMORY = 1 << 26  # bytes: a smaller split is soon in the system's memory, wherever it is read
 
 
 def sample_batch(tokens: Tokens, generator: np.random.Generator, batch_size: int, block_size: int) -> tuple[Ids, Ids]:
@@ -24,8 +27,26 @@ def sample_batch(tokens: Tokens, generator: np.random.Generator, batch_size: int
             "block_size", block_size, f"a split of {len(tokens):,} tokens allows at most {len(tokens) - 1}"
         )
     starts = generator.integers(0, len(tokens) - block_size, size=batch_size)
+    if tokens.nbytes > _IN_MEMORY:
+        _fetch(tokens, starts, block_size + 1)
     rows = np.asarray(tokens)[starts[:, None] + np.arange(block_size + 1)]  # (B, T+1)
     return rows[:, :-1].astype(np.int64), rows[:, 1:].astype(np.int64)
+
+
+def _fetch(tokens: Tokens, starts: npt.NDArray[np.int64], length: int) -> None:
+    """Have the disk look for all the windows of a mapped file at once, rather than for one after the other.
+
+    And for nothing else: left alone, the system reads a long stretch around each, which nobody will look at.
+    """
+    memory: object = tokens
+    while isinstance(memory, np.ndarray):
+        memory = memory.base
+    if not isinstance(memory, mmap.mmap) or not hasattr(mmap, "MADV_WILLNEED"):
+        return
+    first = tokens.ctypes.data - np.frombuffer(memory, dtype=np.uint8).ctypes.data
+    for start in (first + starts * tokens.itemsize).tolist():
+        page = start - start % mmap.PAGESIZE
+        memory.madvise(mmap.MADV_WILLNEED, page, start + length * tokens.itemsize - page)
 
 
 def windows(
