@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import os
 import random
+import re
 import shutil
 import signal
 import subprocess
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +22,8 @@ from gpt_tui import cli
 from gpt_tui.cli import sample
 from gpt_tui.core.runs import Run, load_checkpoint
 from gpt_tui.core.sampling import Speaker
+from gpt_tui.core.session import Snapshot
+from gpt_tui.headless import live_line, show_seconds
 from patience import PATIENCE
 from program import command, environment, run
 
@@ -126,7 +130,7 @@ def test_without_json_stdout_is_the_result_alone_and_a_target_that_is_missed_is_
     assert "the target loss 0.01 was not reached" in done.stderr
     lines = done.stdout.splitlines()
     assert lines[0].startswith("val_loss ")
-    assert lines[1].endswith("ended by max_iters")
+    assert re.fullmatch(r"3 steps in \d+:\d\d \(\d+% of it in evaluations\), ended by max_iters", lines[1])
     assert Path(lines[2].removeprefix("run ")).is_dir()
     assert lines[4].startswith("the ")
 
@@ -298,6 +302,20 @@ def test_a_signal_while_the_run_is_prepared_ends_it_with_nothing_written(trained
     assert first.strip() in ("starting", "loading torch") or first.startswith("reading")
     assert process.returncode == 143
     assert "saved" in told or "nothing was written" in told
+
+
+def test_every_evaluation_tells_how_long_it_took(tmp_path: Path) -> None:
+    done = run(tmp_path, "--headless", "--dataset", str(write_text(tmp_path)), *TINY, "--max-iters", "3")
+    told = [line for line in done.stderr.splitlines() if line.startswith("step ") and " val " in line]
+    assert [line.split()[1] for line in told] == ["0", "3"]
+    assert all(re.search(r"  evaluated in [\d.]+ s( |$)", line) for line in told)
+    assert [show_seconds(seconds) for seconds in (0.034, 3.21, 59.4, 125)] == ["0.03 s", "3.2 s", "59 s", "2:05"]
+
+
+def test_what_is_done_beside_training_says_how_far_it_is() -> None:
+    looking = Snapshot("TRAINING", "", "evaluating", 25, 100, step=7, max_iters=9, left=65.2)
+    assert live_line(looking) == "step 7/9  evaluating 25%, 1:05 left"
+    assert live_line(replace(looking, total=None, left=None)) == "step 7/9  evaluating"
 
 
 @pytest.mark.soak

@@ -62,7 +62,7 @@ def test_the_record_is_complete(tmp_path: Path) -> None:
     assert list(record) == [
         "preset", "vocab_size", "batch_size", "config", "letters", "steps", "parameters", "multiply_adds",
         "activation_bytes", "training_bytes", "tokens_per_step", "flops_per_step", "seconds_per_step", "seconds",
-        "pace_run",
+            "evaluation_seconds", "pace_run",
     ]  # fmt: skip
     assert record["letters"] == {"B": 12, "T": 64, "C": 128, "V": 65, "L": 4, "H": 4, "D": 32, "F": 512}
     assert record["config"]["training"]["gradient_accumulation_steps"] == 3

@@ -139,8 +139,9 @@ class Reporter:
                 self.console.warn(f"gpt-tui: {line.text}")
         self._told = len(self.history.log)
         if isinstance(event, Eval):
-            best = "  best so far" if event.best else ""
-            self._line(f"step {event.step}  train {show_loss(event.train_loss)}  val {show_loss(event.val_loss)}{best}")
+            losses = f"train {show_loss(event.train_loss)}  val {show_loss(event.val_loss)}"
+            took = f"  evaluated in {show_seconds(self.history.last_evaluation_seconds)}"
+            self._line(f"step {event.step}  {losses}{took}" + ("  best so far" if event.best else ""))
 
     def progress(self, snapshot: Snapshot) -> None:
         """The live line on a terminal; elsewhere a line when the activity changes, and one every ten seconds."""
@@ -169,10 +170,12 @@ class Reporter:
             return
         console = self.console
         console.data(
-            f"val_loss {show_loss(end.val_loss)} on the whole split  train_loss {show_loss(end.train_loss)}  "
+            f"val_loss {show_loss(end.val_loss)} on {self.history.judged_on}  train_loss {show_loss(end.train_loss)}  "
             f"best evaluation {show_loss(end.best_val_loss)} at step {end.best_step}"
         )
-        console.data(f"{end.step:,} steps in {show_duration(end.seconds)}, ended by {end.reason}")
+        evaluated = self.history.evaluation_seconds
+        share = f" ({evaluated / end.seconds:.0%} of it in evaluations)" if end.seconds > 0 else ""
+        console.data(f"{end.step:,} steps in {show_duration(end.seconds)}{share}, ended by {end.reason}")
         console.data(f"run {snapshot.run_path}")
         if self.history.samples:
             sample = self.history.samples[-1]
@@ -197,8 +200,22 @@ def live_line(snapshot: Snapshot, last_eval: Eval | None = None) -> str:
     if snapshot.eta is not None:
         parts.append(f"{show_duration(snapshot.eta)} left")
     if snapshot.pending or snapshot.activity not in ("", "training"):
-        parts.append(snapshot.pending.lower() or snapshot.activity)
+        parts.append(snapshot.pending.lower() or _activity(snapshot))
     return "  ".join(parts)
+
+
+def _activity(snapshot: Snapshot) -> str:
+    """What is done beside training, how far it is, and how long the rest takes."""
+    share = f" {snapshot.done / snapshot.total:.0%}" if snapshot.total else ""
+    left = f", {show_duration(snapshot.left)} left" if snapshot.left is not None else ""
+    return f"{snapshot.activity}{share}{left}"
+
+
+def show_seconds(seconds: float) -> str:
+    """0.34 s, 12 s, 2:05."""
+    if seconds >= 60:
+        return show_duration(seconds)
+    return f"{seconds:.2f} s" if seconds < 1 else f"{seconds:.{1 if seconds < 10 else 0}f} s"
 
 
 def _amount(activity: str, number: int) -> str:

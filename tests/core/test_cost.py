@@ -152,6 +152,7 @@ def test_a_run_takes_its_steps_and_the_looking_besides() -> None:
     counted = cost(NANOGPT)
     assert counted.seconds is not None
     assert 1 < in_all() / (2000 * counted.seconds) < 1.2
+    assert counted.looking == pytest.approx(in_all() - 2000 * counted.seconds)
     batch = counted.seconds / 3  # forward alone, a third of what a step takes
     more = in_all(eval_iters=200) - in_all(eval_iters=100)
     assert more == pytest.approx(9 * 2 * 100 * batch, rel=0.05)  # nine evaluations of 2,000 steps, on two splits

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import math
+import re
 import shutil
 import time
 from collections.abc import Callable
@@ -624,6 +625,19 @@ def test_the_losses_of_the_whole_split_can_be_left_out_of_the_end(runs: Runs, te
     history = Shelf(runs.runs_dir).find("short")[0].history()
     assert history.notices[-1].text == "the evaluation on the whole validation split was left out"
     assert [e.step for e in history.evals] == [0, 5], "the evaluation of the last step was made"
+
+
+def test_evaluations_that_take_more_time_than_the_steps_are_told_of_once(
+    runs: Runs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gpt_tui.core.worker.LOOKING_SECONDS", 0.0)
+    fields = {"eval_interval": 1, "eval_iters": 50, "max_iters": 5}
+    _, events = runs.go(fields=fields)
+    (told,) = [event.text for event in of(Notice, events) if "of the time" in event.text]
+    assert re.fullmatch(r"evaluations and samples take \d\d% of the time, \d+ s each time: .*eval_interval.*", told)
+    monkeypatch.undo()
+    _, events = runs.go(fields=fields)
+    assert not [event for event in of(Notice, events) if "of the time" in event.text]
 
 
 def test_an_evaluation_says_how_far_it_is_and_how_long_it_still_takes(runs: Runs) -> None:

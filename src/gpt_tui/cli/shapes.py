@@ -163,6 +163,7 @@ def as_record(found: Shapes) -> dict[str, Any]:
         "flops_per_step": cost.flops,
         "seconds_per_step": cost.seconds,
         "seconds": cost.in_all,
+        "evaluation_seconds": cost.looking,
         "pace_run": cost.pace.run if cost.pace else None,
     }
 
@@ -218,11 +219,11 @@ def _totals(found: Shapes, output: Output) -> str:
 
 def _time(found: Shapes) -> str:
     seconds, pace, training = found.cost.seconds, found.cost.pace, found.config.training
-    in_all = found.cost.in_all
-    if seconds is None or in_all is None:
+    in_all, looking = found.cost.in_all, found.cost.looking
+    if seconds is None or in_all is None or looking is None:
         return f"not known: no run here has used the device {training.device} yet"
     source = f"as run {pace.run} went here" if pace else "estimated for this machine's CPU"
-    steps = f"{training.max_iters:,} steps, their evaluations and samples"
+    steps = f"{training.max_iters:,} steps, their evaluations and samples ({looking / in_all:.0%} of it)"
     return f"{_step_time(seconds)} a step, {_long(in_all)} for {steps}; {source}"
 
 

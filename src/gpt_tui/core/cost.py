@@ -46,7 +46,8 @@ class Cost:
 
     memory: bytes while training. flops, tokens: of one optimizer step. epochs: how often it reads its training split;
     None where that is not known. seconds: of one step; None where nothing is known of the device. in_all: seconds of
-    the whole run, its evaluations and samples included. pace: the run that the time is judged by, None for an estimate.
+    the whole run, of which looking takes so many: its evaluations and samples. pace: the run that the time is judged
+    by, None for an estimate.
     """
 
     vocab_size: int
@@ -58,6 +59,7 @@ class Cost:
     epochs: float | None
     seconds: float | None
     in_all: float | None
+    looking: float | None
     pace: Pace | None
 
 
@@ -78,11 +80,12 @@ def count_cost(
     known = facts is not None or vocab_size is not None or tokenizer == "byte"
     V = facts.vocab_size if facts else vocab_size or assumed_vocabulary(tokenizer)
     read = config.tokens_per_step * config.training.max_iters
-    seconds = in_all = None
+    seconds = in_all = looking = None
     if pace or config.training.device in ("auto", "cpu"):
         ratio = pace.ratio if pace else 1
         seconds = estimate_seconds(config, V, cores()) * ratio
-        in_all = config.training.max_iters * seconds + ratio * estimate_looking(config, V, cores(), facts)
+        looking = ratio * estimate_looking(config, V, cores(), facts)
+        in_all = config.training.max_iters * seconds + looking
     return Cost(
         vocab_size=V,
         vocab_known=known,
@@ -93,6 +96,7 @@ def count_cost(
         epochs=read / facts.train_tokens if facts and facts.train_tokens else None,
         seconds=seconds,
         in_all=in_all,
+        looking=looking,
         pace=pace,
     )
 

@@ -27,6 +27,7 @@ from gpt_tui.core.config import (
     from_sections,
     live_changes,
 )
+from gpt_tui.core.cost import WHOLE_SPLIT_LIMIT
 from gpt_tui.core.data import (
     DATASET_NAMES,
     STANDARD_INPUT,
@@ -253,6 +254,9 @@ def _begin(
     )
     if dataset.ladder_note:
         notices = [*notices, dataset.ladder_note]
+    if facts.val_tokens > WHOLE_SPLIT_LIMIT:
+        read = f"{WHOLE_SPLIT_LIMIT:,} of its {facts.val_tokens:,}"
+        notices = [*notices, f"an evaluation on the whole validation split reads the first {read} tokens"]
     if should_stop():
         raise Stopped
     writer = shelf.create(config, plan.run_name, record, plan.preset)

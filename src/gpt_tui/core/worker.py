@@ -52,6 +52,7 @@ from gpt_tui.core.timing import Clock, Progress, Rate
 if TYPE_CHECKING:
     from gpt_tui.core.training import Evaluation, StepResult
 
+LOOKING_SECONDS = 30.0  # of evaluations and samples, before it is told that they take more than the steps
 SAFETY_SECONDS = 60.0  # an evaluation this long after the last checkpoint saves one, best or not
 
 
@@ -116,7 +117,8 @@ class Worker:
         self.keeper = Keeper(self.desk, self.writer, self.clock, self.progress, saved_step)
         self.looked_step = prepared.looked
         self.trial = Trial(known_until=int(max(prepared.history.steps, default=0)))
-        self.paused = self.compiling = False
+        self.paused = self.compiling = self.told_share = False
+        self.looking_seconds = 0.0
         try:
             self._open()
             reason = self._train()
@@ -369,9 +371,22 @@ class Worker:
         self._keep_look(step, is_best)
         if not missing:
             self.eval_seconds.add(time.perf_counter() - began)
+        self._tell_of_looking(time.perf_counter() - began)
         self.desk.show(activity="training", eta=self._seconds_left())
         if evaluation is not None and self._target_is_reached(evaluation.val_loss):
             raise End("target_loss")
+
+    def _tell_of_looking(self, seconds: float) -> None:
+        """Say it once where more time goes into looking than into steps."""
+        self.looking_seconds += seconds
+        share = self.looking_seconds / max(self.clock.this_session, self.looking_seconds)
+        if self.trainer.step_count and self.looking_seconds >= LOOKING_SECONDS and share > 0.5 and not self.told_share:
+            self.told_share = True
+            self.keeper.notice(
+                "info",
+                f"evaluations and samples take {share:.0%} of the time, {self.eval_seconds.value:.0f} s each time: a "
+                "larger eval_interval, fewer eval_iters or fewer max_new_tokens leave more of it to the steps",
+            )
 
     def _keep_look(self, step: int, is_best: bool) -> None:
         """What was to be seen at this step has been, or is left out: save where that is due."""

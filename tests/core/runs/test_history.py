@@ -207,6 +207,31 @@ def test_what_happened_is_told_in_plain_sentences(started: MakeStarted) -> None:
     assert history.log[0].created == "2026-11-20T14:25:01+00:00"
 
 
+def evaluation(number: int, time: float) -> Eval:
+    return Eval(step=number, time=time, train_loss=2.0, val_loss=2.0, whole_split=False, best=False)
+
+
+def test_the_log_tells_how_long_evaluations_took(started: MakeStarted) -> None:
+    history = History()
+    assert (history.evaluation_seconds, history.last_evaluation_seconds) == (0.0, 0.0)
+    history.extend([started("first"), evaluation(0, 1.5), step(10, time=4.0), evaluation(10, 6.0)])
+    assert (history.evaluation_seconds, history.last_evaluation_seconds) == (3.5, 2.0)
+    history.extend([step(20, time=9.0), evaluation(20, 12.0)])
+    history.apply(Continued(time=6.5, step=10, path="/x", created=""))
+    assert history.evaluation_seconds == 3.5  # that of step 20 is void
+    history.extend([step(20, time=7.0), evaluation(20, 8.0), finished(20).model_copy(update={"time": 18.0})])
+    assert (history.evaluation_seconds, history.last_evaluation_seconds) == (14.5, 10.0)
+
+
+def test_a_huge_split_is_said_to_be_judged_by_its_beginning(started: MakeStarted) -> None:
+    history, huge = History(), started("first")
+    huge = huge.model_copy(update={"dataset": huge.dataset.model_copy(update={"val_tokens": 10**9})})
+    history.extend([huge, finished(20)])
+    assert history.log[-1].text == (
+        "finished at step 20: validation 1.842 on the split's first 1,000,000 tokens, best 1.840"
+    )
+
+
 def test_the_configuration_has_the_edits_applied(started: MakeStarted) -> None:
     history = History()
     assert history.config is None

@@ -429,7 +429,7 @@ class TrainingConfig(Section):
     )
     eval_iters: int = setting(
         20,
-        "Batches an evaluation averages over; 0 evaluates on the whole validation split.",
+        "Batches an evaluation averages over; 0 evaluates on the whole validation split, up to a million tokens.",
         why="More batches give a steadier figure; the same batches are used each time.",
         start="20, or 200 for figures to quote",
         unit="batches",

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gpt_tui.core.config import FIELDS, RunConfig, from_sections
+from gpt_tui.core.cost import WHOLE_SPLIT_LIMIT
 from gpt_tui.core.errors import shorten
 from gpt_tui.core.events import (
     Checkpoint,
@@ -159,6 +160,7 @@ class History:
         self.marks: list[Mark] = []
         self.notices: list[Notice] = []
         self.log: list[LogLine] = []
+        self._evaluated: list[tuple[int, float]] = []  # step, and how many seconds the evaluation took
         self._paused = False
         self._config: RunConfig | None = None
 
@@ -191,6 +193,23 @@ class History:
     @property
     def tokens_per_second(self) -> Floats:
         return self._columns.view("tokens_per_second")
+
+    @property
+    def judged_on(self) -> str:
+        """What the losses that end the run are of, in words."""
+        if self.started is None or self.started.dataset.val_tokens <= WHOLE_SPLIT_LIMIT:
+            return "the whole split"
+        return f"the split's first {WHOLE_SPLIT_LIMIT:,} tokens"
+
+    @property
+    def last_evaluation_seconds(self) -> float:
+        """How long the newest evaluation took; 0 before the first."""
+        return self._evaluated[-1][1] if self._evaluated else 0.0
+
+    @property
+    def evaluation_seconds(self) -> float:
+        """How long all evaluations took, the one that ends the run included, and their samples not."""
+        return sum(seconds for _, seconds in self._evaluated)
 
     @property
     def last_eval(self) -> Eval | None:
@@ -286,8 +305,11 @@ class History:
             return
         if isinstance(event, Started):
             self._begin()
+        before = self.time
         if math.isfinite(event.time):
             self.time = event.time
+        if isinstance(event, Eval | Finished):
+            self._evaluated.append((step, max(0.0, self.time - before)))
         handler = _HANDLERS.get(type(event))
         if handler is not None:
             handler(self, event)
@@ -322,6 +344,7 @@ class History:
             self.marks,
         ):
             _drop_after(happened, event.step)
+        self._evaluated = [(step, seconds) for step, seconds in self._evaluated if step <= event.step]
         self.step = event.step
         self.end = None
         self._paused = False
@@ -437,7 +460,7 @@ class History:
         }[event.reason]
         losses = []
         if math.isfinite(event.val_loss):
-            losses.append(f"validation {event.val_loss:.3f} on the whole split")
+            losses.append(f"validation {event.val_loss:.3f} on {self.judged_on}")
         if math.isfinite(event.best_val_loss):
             losses.append(f"best {event.best_val_loss:.3f}")
         self._tell(event, how + (": " if losses else "") + ", ".join(losses))

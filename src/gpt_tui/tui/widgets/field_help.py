@@ -139,7 +139,8 @@ def of_cost(cost: Cost, name: str, unlike: str, faults: Sequence[Fault], width: 
         rows.append(("time", "unknown until a run has been seen here"))
     else:
         rows.append(("time", f"{about}{_step_time(cost.seconds)} a step"))
-        rows.append(("in all", f"{figures.duration(cost.in_all)}, {basis}"))
+        looking = f"{figures.duration(cost.looking)} evaluating"
+        rows.append(("in all", f"{figures.duration(cost.in_all)}, {basis}, {looking}"))
     rows += [("reads", f"{epochs} of {one_line(name)}")] if epochs else []
     listed = _facts([*rows, ("preset", unlike)], width)
     return _lines(_of_faults(faults), listed) if faults else listed
