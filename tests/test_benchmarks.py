@@ -146,3 +146,22 @@ def test_how_long_keys_wait_while_a_run_trains_is_told_as_a_table() -> None:
         median, percentile, longest = (float(cell.removesuffix(" ms").replace(",", "")) for cell in waited)
         assert int(count) >= 1
         assert 0 < median <= percentile <= longest
+
+
+@pytest.mark.soak
+def test_the_benchmark_of_large_texts_measures_each_of_its_rows_and_leaves_nothing(tmp_path: Path) -> None:
+    command = [sys.executable, str(ROOT / "benchmarks" / "growing.py"), "--gigabytes", "0.02", "--repeats", "1"]
+    done = subprocess.run(
+        [*command, "--text", "mixed", "--place", str(tmp_path)], capture_output=True, text=True, check=True
+    )
+    rows = [line.split(" | ")[0] for line in done.stdout.splitlines()[2:]]
+    assert [row.removeprefix("| ") for row in rows[2:9]] == [
+        "text to tokens on the disk", "of that, reading", "of that, writing", "the ladder, of a sample",
+        "memory at its highest", "opened again", "learned from",
+    ]  # fmt: skip
+    assert not list(tmp_path.iterdir())
+    huge = subprocess.run(
+        [*command, "--gigabytes", "1e6", "--place", str(tmp_path)], capture_output=True, text=True, check=False
+    )
+    assert huge.returncode == 2
+    assert "3000000.0 GB are needed" in huge.stderr
