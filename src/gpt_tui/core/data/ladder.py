@@ -58,30 +58,42 @@ def entropy_ladder(
     for length in range(max_order):
         watch.report("ladder", length, max_order)
         distinct, grams = _number(contexts * np.int64(vocab_size) + tokens[length:], n_contexts * vocab_size)
-        counted = split - length  # the first `counted` of these belong to the training split
-        gram_counts = np.bincount(grams[:counted], minlength=len(distinct))
-        context_of_gram = distinct // vocab_size
-        context_counts = np.bincount(contexts[:counted], minlength=n_contexts)
-        types = np.bincount(context_of_gram[gram_counts > 0], minlength=n_contexts)
-
-        here = contexts[counted:]
-        seen = types[here] > 0
-        mixed = gram_counts[grams[counted:]] + types[here] * probability
-        total = context_counts[here] + types[here]
-        probability = np.divide(mixed, total, out=probability.copy(), where=seen)
+        distinct //= vocab_size
+        # The first `split - length` of these belong to the training split.
+        probability = _mixed(probability, distinct, grams, contexts, n_contexts, split - length)
         rungs[rung_name(length + 1)] = float(-np.log(probability).mean())
         contexts, n_contexts = grams[:-1], len(distinct)  # with its last token, a gram is the next one's context
     watch.report("ladder", max_order, max_order)
     return rungs
 
 
+def _mixed(
+    probability: npt.NDArray[np.float64],
+    context_of_gram: npt.NDArray[np.int64],
+    grams: npt.NDArray[np.int32],
+    contexts: npt.NDArray[np.int32],
+    n_contexts: int,
+    counted: int,
+) -> npt.NDArray[np.float64]:
+    """P_k of each validation token from P_{k-1}. counted: how many grams and contexts are the training split's."""
+    gram_counts = np.bincount(grams[:counted], minlength=len(context_of_gram))
+    context_counts = np.bincount(contexts[:counted], minlength=n_contexts)
+    types = np.bincount(context_of_gram[gram_counts > 0], minlength=n_contexts)
+    here = contexts[counted:]
+    seen = types[here] > 0
+    mixed = gram_counts[grams[counted:]] + types[here] * probability
+    total = context_counts[here] + types[here]
+    result: npt.NDArray[np.float64] = np.divide(mixed, total, out=probability.copy(), where=seen)
+    return result
+
+
 def _number(keys: npt.NDArray[np.int64], bound: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int32]]:
     """The distinct ones of `keys`, sorted, and the rank of each key among them. bound: more than any of them is.
 
     What np.unique gives with its inverse, in a tenth of the time where a table of all that could be is no larger than
-    a few times the keys themselves, and in less memory.
+    twice as long as the keys, and in less memory.
     """
-    if bound <= max(_TABLE, 4 * len(keys)):
+    if bound <= max(_TABLE, 2 * len(keys)):
         present = np.zeros(bound, dtype=bool)
         present[keys] = True
         ranks = np.cumsum(present, dtype=np.int32)
