@@ -10,6 +10,7 @@ import pytest
 import textual._wait
 
 from gpt_tui.core.config import Layer, resolve
+from gpt_tui.tui.app import Playground
 from gpt_tui.tui.request import PlaygroundRequest
 
 TEXT = "".join(f"ANNA:\nThe house of Anna is number {n}.\n\nBEN:\nThe river is {n}.\n\n" for n in range(80))
@@ -30,6 +31,12 @@ def state_dir(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Monk
     for name in ("NO_COLOR", "SSH_CONNECTION", "SSH_TTY", "VISUAL", "EDITOR"):
         monkeypatch.delenv(name, raising=False)
     return folder
+
+
+@pytest.fixture(autouse=True)
+def views_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No view is made before somebody goes to it: tests are quicker without, and know what there is."""
+    monkeypatch.setattr(Playground, "untouched", 0.0)
 
 
 @pytest.fixture

@@ -17,6 +17,7 @@ from gpt_tui.tui import dataset_note, preferences
 from gpt_tui.tui.app import Playground
 from gpt_tui.tui.overlays import Help, Palette
 from gpt_tui.tui.request import PlaygroundRequest
+from gpt_tui.tui.stage import VIEWS
 
 
 async def test_a_run_from_first_frame_to_leaving(request_for: Callable[..., PlaygroundRequest]) -> None:
@@ -578,6 +579,29 @@ async def test_a_diverging_run_is_told_with_a_way_on(request_for: Callable[..., 
         await press(pilot, "space")
         await until(pilot, lambda: "The run before diverged with this: learning_rate 100" in said(app))
         assert "grad_clip off. Advised was learning_rate 0.004, grad_clip 1.0" in said(app)
+
+
+async def test_views_are_made_once_nobody_types(
+    request_for: Callable[..., PlaygroundRequest], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Going to one for the first time is as quick as coming back to it then; and nothing is seen of it before."""
+    monkeypatch.setattr("gpt_tui.tui.app.UNTOUCHED_SECONDS", 0.1)
+    app = Playground(request_for())
+    async with app.run_test(size=(120, 40)) as pilot:
+        await until(pilot, lambda: app.stage.setup is not None)
+        for _ in range(5):
+            await pilot.pause(0.1)
+        assert set(app.stage.views) == {"train", "setup"}, "somebody types"
+        before = screen_text(app)
+        monkeypatch.setattr(Playground, "untouched", 1.0)
+        await until(pilot, lambda: set(app.stage.views) == set(VIEWS))
+        await pilot.pause()
+        assert screen_text(app) == before
+        assert app.focused is app.stage.train.ready_pane
+        for key, name in zip("23451", [*list(VIEWS)[1:], "train"], strict=True):
+            view = app.stage.views[name]
+            await press(pilot, key)
+            await until(pilot, lambda view=view: app.stage.in_sight is view and view.has_focus_within)
 
 
 async def test_ascii_draws_no_other_character(recorded_run: tuple[PlaygroundRequest, Path]) -> None:

@@ -35,6 +35,7 @@ from gpt_tui.tui import bell, clipboard, commands, keymap, keys, last_form, pane
 from gpt_tui.tui.about import about
 from gpt_tui.tui.doable import Doable
 from gpt_tui.tui.editor import edit_in, editor
+from gpt_tui.tui.in_thread import in_thread
 from gpt_tui.tui.key_names import show_key
 from gpt_tui.tui.keys import ACTIONS, Action
 from gpt_tui.tui.naming import preset_name
@@ -59,6 +60,7 @@ if TYPE_CHECKING:
     from gpt_tui.tui.widgets.chart import Chart
 
 GOING_OUT_SECONDS = 0.002  # how long the thread that writes to the terminal has for the first frame
+UNTOUCHED_SECONDS = 0.5  # how long nobody has typed before what can wait is done
 SAVE_SECONDS = 8.0  # how long leaving waits for the worker to save
 PATIENCE_SECONDS = 3.0  # of these, how long for a last evaluation
 KEEPING_SECONDS = 1.0  # how long it waits for what it keeps of the screen to be written: a home may be on a dead disk
@@ -168,6 +170,19 @@ class Playground(TypedKeys):
         conductor.begin()
         self._tick()
         self.obey_keys()
+        self._make_views()
+
+    @work(group="views")
+    async def _make_views(self) -> None:
+        """Make the views that nobody went to yet, each while nobody types and torch is not being loaded: going to one
+        takes no longer then than coming back to it."""
+        for name in VIEWS:
+            await in_thread(partial(self.stage.load, name))
+            while self.untouched < UNTOUCHED_SECONDS or self.state.word == "PREPARING":
+                await asyncio.sleep(UNTOUCHED_SECONDS / 2)
+            if self._leaving:
+                return
+            self.stage.view(name)
 
     @property
     def conductor(self) -> Conductor:

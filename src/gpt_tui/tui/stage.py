@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 VIEWS = {"train": "Train", "setup": "Setup", "samples": "Samples", "generate": "Generate", "runs": "Runs"}
 
 STYLES = Path(__file__).parent / "views"
+VIEW_MODULES = "gpt_tui.tui.views"
 
 
 class Stage(ContentSwitcher):
@@ -76,6 +78,11 @@ class Stage(ContentSwitcher):
             self.mount(view)
             view.display = False
         return self.views[name]
+
+    @staticmethod
+    def load(name: str) -> None:
+        """Import a view: what it needs is kept for when it is made. For another thread than the screen's."""
+        import_module(f"{VIEW_MODULES}.{name}")
 
     def _load_style(self, name: str) -> None:
         style = STYLES / f"{name}.tcss"

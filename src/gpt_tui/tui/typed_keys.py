@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 
 from textual import events, work
 from textual.app import App
@@ -32,9 +33,16 @@ class TypedKeys(App[None]):
         self._typed: asyncio.Queue[Typed] = asyncio.Queue()
         self._shrunk: events.Resize | None = None  # the newest size, if it is too small and not taken up yet
         self._unseen: Timer | None = None
+        self._typed_at = time.monotonic()
+
+    @property
+    def untouched(self) -> float:
+        """Seconds since something was typed, or since it began."""
+        return time.monotonic() - self._typed_at
 
     async def on_event(self, event: events.Event) -> None:
         if isinstance(event, events.Key | events.Paste) and not event.is_forwarded:
+            self._typed_at = time.monotonic()
             self._typed.put_nowait(event)
         elif isinstance(event, events.Resize) and self._takes_keys_away(event):
             self._shrunk = event
