@@ -369,9 +369,10 @@ class Worker:
         except (MemoryError, RuntimeError) as error:
             self.looker.leave_out(f"the {missing} of step {step}", error)
         self._keep_look(step, is_best)
+        took = time.perf_counter() - began
         if not missing:
-            self.eval_seconds.add(time.perf_counter() - began)
-        self._tell_of_looking(time.perf_counter() - began)
+            self.eval_seconds.add(took)
+        self._tell_of_looking(took)
         self.desk.show(activity="training", eta=self._seconds_left())
         if evaluation is not None and self._target_is_reached(evaluation.val_loss):
             raise End("target_loss")
