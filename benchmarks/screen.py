@@ -71,7 +71,7 @@ class Case:
 
 
 CASES = {
-    "5 ms": Case("lecture-feed-forward", 10000, 1000),
+    "5 ms": Case("lecture-layernorm", 10000, 500),
     "30 ms": Case("nanogpt-cpu", 1200, 150),
     "3 s": Case("nanogpt-gpu", 100, 2, 8.0),
 }

@@ -21,7 +21,7 @@ TAKES_TERMINAL = (
     "import fcntl, os, sys, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); os.execv(sys.argv[1], sys.argv[1:])"
 )
 PATIENCE = 300.0  # seconds for what is waited for
-MUCH = 2000  # bytes: a frame of more than a few lines of cells
+MUCH = 2000  # bytes: more than a few lines of cells
 
 
 class Terminal:
@@ -86,10 +86,15 @@ class Terminal:
             return list(_frames(self._came))
 
     def first_frame(self, shown: Sequence[bytes] = ()) -> float:
-        """When the first frame with text in it had come. shown: what stands in it, or in a frame before it."""
+        """When more than a few lines of cells had come, and all of `shown` with them.
+
+        Not when the frame was said to end: a program does not say so until it knows that the terminal understands it.
+        """
         end = time.perf_counter() + PATIENCE
         while True:
-            if (at := _full(self.frames(), shown)) is not None:
+            with self._changed:
+                came = list(self._came)
+            if (at := _full(came, shown)) is not None:
                 return at
             if self.process.poll() is not None or time.perf_counter() > end:
                 written = b"".join(block for _, block in self._came).decode(errors="replace")
@@ -98,12 +103,12 @@ class Terminal:
                 self._changed.wait(0.5)
 
 
-def _full(frames: Sequence[tuple[float, bytes]], shown: Sequence[bytes]) -> float | None:
-    """When a frame of more than a few lines of cells had come, and all of `shown`."""
-    written, full = b"", False
-    for at, frame in frames:
-        written, full = written + frame, full or len(frame) >= MUCH
-        if full and all(text in written for text in shown):
+def _full(came: Sequence[tuple[float, bytes]], shown: Sequence[bytes]) -> float | None:
+    """When more than a few lines of cells had come, and all of `shown`."""
+    written = b""
+    for at, block in came:
+        written += block
+        if len(written) >= MUCH and all(text in written for text in shown):
             return at
     return None
 
