@@ -16,6 +16,7 @@ TEXT = "".join(
 FIELDS: dict[str, Any] = {
     "n_layer": 1, "n_head": 2, "n_embd": 16, "block_size": 16, "batch_size": 4, "max_iters": 40, "eval_interval": 20,
     "eval_iters": 2, "checkpoint_interval": 20, "dropout": 0.1, "max_new_tokens": 30, "threads": 1, "device": "cpu",
+    "zero_init": False,
 }  # fmt: skip
 
 

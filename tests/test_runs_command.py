@@ -105,12 +105,12 @@ def test_what_holds_now_is_shown_with_what_was_edited_and_when(
     shelf: Shelf, capsys: pytest.CaptureFixture[str]
 ) -> None:
     keep(shelf, "edited", Step(step=1, loss=4, learning_rate=1, grad_norm=1, tokens=1, tokens_per_second=1),
-         Edit(step=1, changes={"learning_rate": (0.004, 0.001)}))  # fmt: skip
+         Edit(step=1, changes={"learning_rate": (0.012, 0.001)}))  # fmt: skip
     _, out, _ = told(capsys, "runs", "show", "edited")
-    assert "learning_rate  0.001  0.004\n" in out
-    assert "edited at  what changed\n        1  learning_rate 0.004 → 0.001\n" in out
+    assert "learning_rate  0.001  0.012\n" in out
+    assert "edited at  what changed\n        1  learning_rate 0.012 → 0.001\n" in out
     shown = json.loads(told(capsys, "runs", "show", "edited", "--json")[1])
-    assert shown["changed"] == {"learning_rate": [0.004, 0.001]}
+    assert shown["changed"] == {"learning_rate": [0.012, 0.001]}
     assert [(edit["step"], edit["changes"]) for edit in shown["edits"]] == [(1, shown["changed"])]
 
 

@@ -226,7 +226,7 @@ def test_only_letters_that_are_used_are_explained(tmp_path: Path) -> None:
 
 
 def test_what_differs_from_the_preset_is_said(capsys: pytest.CaptureFixture[str]) -> None:
-    assert told_here(capsys).startswith("quick: batch of 12 × 64 tokens, V = 65\n")
+    assert told_here(capsys).startswith("quick: batch of 12 × 192 tokens, V = 65\n")
     changed = told_here(capsys, "--n-layer", "3", "--preset", "nanogpt-cpu", "--learning-rate", "0.01")
     assert changed.startswith("nanogpt-cpu, as changed: batch of")
     assert "changed: n_layer 3, learning_rate 0.01\n" in changed

@@ -38,6 +38,7 @@ WILD: dict[str, Any] = {
     "max_new_tokens": 5,
     "threads": 1,
     "device": "cpu",
+    "optimizer": "adamw",
     "learning_rate": 100,
     "lr_schedule": "constant",
     "norm": "none",
@@ -125,7 +126,7 @@ def test_the_command_of_the_hint_trains(tmp_path: Path, text: Path, fields: dict
     assert int(step) in checkpoints(events)
     assert int(step) < failed.step, "a fork from the very weights that failed would fail at once"
     edits = {name.removeprefix("--").replace("-", "_"): value for name, value in zip(*[iter(options)] * 2, strict=True)}
-    assert float(edits["learning_rate"]) == FIELDS["learning_rate"].default, "half of a wild rate would be no better"
+    assert float(edits["learning_rate"]) == 1e-3, "half of a wild rate would be no better"
     outcome, forked = go(tmp_path, {}, fork=spec, edits={**edits, "max_iters": int(step) + 30, "warmup_iters": 0})
     assert outcome.kind == "finished", outcome.error
     assert [event.step for event in forked if isinstance(event, Step)][-1] == int(step) + 30
@@ -163,8 +164,8 @@ def test_a_run_that_diverged_and_is_resumed_diverges_at_the_same_step_again(tmp_
 def history_of(
     losses: list[float], saved: list[int], edits: list[Edit] | None = None, **fields: Any
 ) -> tuple[History, RunConfig]:
-    """Of a run that diverged after these losses. saved: steps with a checkpoint."""
-    config = RunConfig().replace(**fields)
+    """Of a run of AdamW that diverged after these losses. saved: steps with a checkpoint."""
+    config = RunConfig().replace(**{"optimizer": "adamw", "learning_rate": 0.004, "warmup_iters": 20} | fields)
     history = History()
     dataset = DatasetRecord(name="a", sha256="0", characters=1, vocab_size=65, train_tokens=1, val_tokens=1)
     history.apply(Started(run="mine", path="", created="", config=config.sections(), parameters=1, dataset=dataset,
@@ -227,13 +228,13 @@ def test_an_edit_shortly_before_is_the_first_suspect() -> None:
 
 
 def test_a_fork_is_slower_also_where_another_edit_is_the_likely_cause() -> None:
-    for before, after, rate in ((0.3, 0.2, 0.004), (0.001, 0.5, 0.001), ("a word", 0.02, 0.01)):
+    for before, after, rate in ((0.3, 0.2, 0.001), (0.001, 0.5, 0.001), ("a word", 0.02, 0.01)):
         edit = Edit(step=3, changes={"learning_rate": (before, after), "grad_clip": (1.0, "off")})
         history, config = history_of(GOOD, [0, 2, 5], [edit], warmup_iters=2)
         assert remedy(history, config, "float32") == {"learning_rate": rate, "grad_clip": 1.0}
 
 
-@pytest.mark.parametrize(("rate", "slower"), [(0.04, 0.02), (5.0, 0.03)])
+@pytest.mark.parametrize(("rate", "slower"), [(0.04, 0.02), (5.0, 0.02)])
 def test_muon_is_slowed_with_adamw(rate: float, slower: float) -> None:
     """Its rate is its own, of which the learning rate only says how it rises and falls."""
     history, config = history_of(GOOD, [0, 2, 5], [], warmup_iters=2, optimizer="muon", muon_lr=rate)

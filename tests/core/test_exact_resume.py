@@ -56,6 +56,7 @@ FIELDS: dict[str, Any] = {
     "batch_size": 3,
     "gradient_accumulation_steps": 2,
     "dropout": 0.2,
+    "optimizer": "adamw",
     "weight_decay": 0.1,
     "lr_schedule": "cosine",
     "warmup_iters": 5,
@@ -65,6 +66,7 @@ FIELDS: dict[str, Any] = {
     "checkpoint_interval": 6,
     "max_new_tokens": 8,
     "init": "gpt2",
+    "zero_init": False,
     "threads": 1,
     "device": "cpu",
 }

@@ -219,7 +219,7 @@ def test_resumed_from_an_earlier_checkpoint_the_edits_are_made_again(runs: Runs)
     edit = EditFields({"learning_rate": 0.001, "dropout": 0.0})
     _, whole = runs.go((at_step(17), edit), run_name="edited")
     made = of(Edit, whole)[0]
-    assert made.changes["learning_rate"] == (0.004, 0.001)
+    assert made.changes["learning_rate"] == (0.012, 0.001)
     _, again = runs.go(resume="edited@15")
     assert [e.step for e in of(Edit, again)] == [made.step]
     assert losses(again) == losses(whole)[15:]
@@ -332,14 +332,14 @@ def test_a_stop_before_there_is_a_run_writes_nothing(runs: Runs) -> None:
 
 def test_a_diverging_run_fails_with_its_last_good_step_kept(runs: Runs) -> None:
     outcome, events = runs.go(
-        fields={"learning_rate": 100, "grad_clip": "off", "activation": "relu2", "qk_norm": False, "norm": "none",
-                "max_iters": 3000, "n_layer": 4, "zero_init": False, "init": "torch"}
+        fields={"optimizer": "adamw", "learning_rate": 100, "grad_clip": "off", "activation": "relu2", "qk_norm": False,
+                "norm": "none", "max_iters": 3000, "n_layer": 4, "zero_init": False, "init": "torch"}
     )  # fmt: skip
     assert outcome.kind == "failed"
     assert isinstance(outcome.event, Failed)
     assert outcome.event.reason == "diverged"
     assert "@0 " in outcome.event.hint
-    assert " --learning-rate 0.004" in outcome.event.hint
+    assert " --learning-rate 0.001" in outcome.event.hint
     run, _ = Shelf(runs.runs_dir).find("latest")
     assert run.state() == "failed"
     assert run.checkpoints()
@@ -503,7 +503,7 @@ def test_changing_one_field_on_resuming_leaves_the_other_edits_as_they_were(runs
     runs.go((at_step(20), EditFields({"learning_rate": 0.0001, "dropout": 0.3})), run_name="edited")
     _, events = runs.go(resume="edited@15", edits={"learning_rate": 0.002})
     first, again = of(Edit, events)
-    assert first.changes == {"learning_rate": (0.004, 0.002)}
+    assert first.changes == {"learning_rate": (0.012, 0.002)}
     assert again.changes == {"dropout": (0.1, 0.3)}
     history = Shelf(runs.runs_dir).find("edited")[0].history()
     assert history.config is not None
@@ -660,8 +660,9 @@ def test_an_evaluation_says_how_far_it_is_and_how_long_it_still_takes(runs: Runs
 
 def test_weights_that_broke_are_neither_sampled_nor_kept(runs: Runs) -> None:
     outcome, events = runs.go(
-        fields={"learning_rate": 100, "grad_clip": "off", "qk_norm": False, "norm": "none", "max_iters": 3000,
-                "n_layer": 4, "zero_init": False, "init": "torch", "eval_interval": 1, "checkpoint_interval": 1}
+        fields={"optimizer": "adamw", "learning_rate": 100, "grad_clip": "off", "qk_norm": False, "norm": "none",
+                "max_iters": 3000, "n_layer": 4, "zero_init": False, "init": "torch", "eval_interval": 1,
+                "checkpoint_interval": 1}
     )  # fmt: skip
     assert isinstance(outcome.event, Failed)
     assert outcome.event.reason == "diverged"

@@ -68,7 +68,7 @@ def told(place: Path) -> Run:
         find_field(terminal, "learning_rate")
         enter_value(terminal, "learning_rate", "0.002")
         terminal.press("1")
-        terminal.wait("learning_rate 0.004 → 0.002")
+        terminal.wait("learning_rate 0.012 → 0.002")
         assert step_on_screen(terminal) == paused_at + 1
         terminal.press("space")
         terminal.wait(lambda: "● TRAINING" in terminal.text and step_on_screen(terminal) > paused_at + 20)
@@ -84,11 +84,11 @@ def told(place: Path) -> Run:
 
 def test_a_run_is_started_paused_edited_resumed_stopped_and_left_complete(told: Run) -> None:
     assert {path.name for path in told.path.iterdir()} >= {"config.toml", "run.json", "events.jsonl", "checkpoints"}
-    assert [event["changes"] for event in events(told, "edit")] == [{"learning_rate": [0.004, 0.002]}]
+    assert [event["changes"] for event in events(told, "edit")] == [{"learning_rate": [0.012, 0.002]}]
     edited = events(told, "edit")[0]["step"]
     assert len(events(told, "paused")) == len(events(told, "resumed")) == 1
     rates = {event["step"]: event["learning_rate"] for event in events(told, "step")}
-    assert rates[edited + 1] == pytest.approx(rates[edited] / 2, rel=1e-3)
+    assert rates[edited + 1] == pytest.approx(rates[edited] / 6, rel=1e-3)
     assert list(rates) == list(range(1, len(rates) + 1))
     checkpoints = told.checkpoints()
     assert [load_checkpoint(info.path).step for info in checkpoints] == [info.step for info in checkpoints]
@@ -128,7 +128,7 @@ def test_it_opens_again_as_it_was_left_and_goes_on(told: Run, place: Path) -> No
         terminal.wait("words to look for")
         terminal.press("learning_rate")
         terminal.wait("log · “learning_rate”")
-        terminal.wait("learning_rate 0.004 → 0.002")
+        terminal.wait("learning_rate 0.012 → 0.002")
         terminal.press("esc")
         terminal.wait(lambda: "─ log ─" in terminal.text)
         assert (told.path / "events.jsonl").read_bytes() == log

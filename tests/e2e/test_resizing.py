@@ -138,7 +138,7 @@ def test_resizing_at_any_moment_loses_nothing(place: Path) -> None:
         terminal.assert_restored()
     shaken = opened(place, "shaken")
     assert assert_whole(shaken) == assert_saved_whole(shaken, "stopped")
-    assert [event["changes"] for event in events(shaken, "edit")] == [{"learning_rate": [0.004, 0.003]}]
+    assert [event["changes"] for event in events(shaken, "edit")] == [{"learning_rate": [0.012, 0.003]}]
     assert opened(place, "older").shelf_notes().title == "an old one"
 
 

@@ -130,7 +130,7 @@ def test_a_whole_session_by_keyboard_alone(size: tuple[int, int], place: Path, o
 
     mine = opened(place, name)
     assert assert_whole(mine) == assert_saved_whole(mine, "stopped")
-    assert [event["changes"] for event in events(mine, "edit")] == [{"learning_rate": [0.004, 0.002]}]
+    assert [event["changes"] for event in events(mine, "edit")] == [{"learning_rate": [0.012, 0.002]}]
     assert (len(events(mine, "paused")), len(events(mine, "resumed"))) == (2, 1)
     assert "asked" in {reason for kept in mine.checkpoints() for reason in kept.reasons}
     assert len(events(mine, "continued")) == 1

@@ -115,7 +115,7 @@ def at_work(state: str) -> list[AnyEvent]:
     """A run of 350 steps of 600, one of its settings changed on the way; paused, if that is its state."""
     events = recorded(350, passage=PASSAGE)
     at = next(i for i, event in enumerate(events) if getattr(event, "step", 0) == 201)
-    edit = Edit(step=200, time=5.0, changes={"learning_rate": (0.004, 0.002)})
+    edit = Edit(step=200, time=5.0, changes={"learning_rate": (0.012, 0.002)})
     paused = [Paused(step=350, time=8.75)] if state == "PAUSED" else []
     return [*events[:at], edit, *events[at:], *paused]
 

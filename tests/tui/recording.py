@@ -55,7 +55,7 @@ def _events(steps: int, every: int, end: bool, config: RunConfig, passage: str) 
     for step in range(1, steps + 1):
         time = step * 0.025
         yield Step(
-            step=step, time=time, loss=_loss(step), learning_rate=0.004 * (1 - step / 2000), grad_norm=0.5,
+            step=step, time=time, loss=_loss(step), learning_rate=0.012 * (1 - step / 2000), grad_norm=0.5,
             tokens=step * 768, tokens_per_second=30_000.0,
         )  # fmt: skip
         if step % every == 0:

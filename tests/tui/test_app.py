@@ -40,7 +40,7 @@ async def test_a_run_from_first_frame_to_leaving(request_for: Callable[..., Play
 
         await press(pilot, "colon", *"learning_rate 0.002", "enter")
         await until(pilot, lambda: app.watched.history.edits)
-        assert app.watched.history.edits[0].changes == {"learning_rate": (0.004, 0.002)}
+        assert app.watched.history.edits[0].changes == {"learning_rate": (0.012, 0.002)}
 
         await press(pilot, "space")
         await until(pilot, lambda: app.watched.history.step > step + 1)
@@ -559,6 +559,7 @@ async def test_a_diverging_run_is_told_with_a_way_on(request_for: Callable[..., 
     app = Playground(
         request_for(
             {
+                "optimizer": "adamw",
                 "learning_rate": 100,
                 "warmup_iters": 0,
                 "norm": "none",
@@ -571,14 +572,14 @@ async def test_a_diverging_run_is_told_with_a_way_on(request_for: Callable[..., 
     async with app.run_test(size=(120, 40)) as pilot:
         await press(pilot, "space")
         await until(pilot, lambda: word(app) == "FAILED")
-        await until(pilot, lambda: "checkpoint 0 at learning_rate 0.004, grad_clip 1.0" in screen_text(app))
+        await until(pilot, lambda: "checkpoint 0 at learning_rate 0.001, grad_clip 1.0" in screen_text(app))
         assert "✕ FAILED" in screen_text(app)
         assert "diverged" in screen_text(app)
         assert "Traceback" not in screen_text(app)
         assert footer(app).split()[:2] == ["f", "fork"]
         await press(pilot, "space")
         await until(pilot, lambda: "The run before diverged with this: learning_rate 100" in said(app))
-        assert "grad_clip off. Advised was learning_rate 0.004, grad_clip 1.0" in said(app)
+        assert "grad_clip off. Advised was learning_rate 0.001, grad_clip 1.0" in said(app)
 
 
 async def test_views_are_made_once_nobody_types(

@@ -83,7 +83,7 @@ async def test_only_the_settings_that_differ_are_in_the_table_and_on_the_clipboa
         lines = app.runs.compare.differences.copied.splitlines()
         assert lines[:4] == [
             "\topen\tshort\tlong",
-            "learning_rate\t0.001\t0.004\t0.004",
+            "learning_rate\t0.001\t0.012\t0.012",
             "max_iters\t600\t200\t300",
             "seed\t1337\t7\t1337",
         ]

@@ -273,6 +273,7 @@ async def test_a_diverged_run_is_forked_with_what_its_log_advises_by_one_key(
     request_for: Callable[..., PlaygroundRequest], more: dict[str, Any]
 ) -> None:
     wild = {
+        "optimizer": "adamw",
         "learning_rate": 100,
         "warmup_iters": 0,
         "norm": "none",
@@ -286,12 +287,12 @@ async def test_a_diverged_run_is_forked_with_what_its_log_advises_by_one_key(
         await press(pilot, "space")
         await until(pilot, lambda: word(app) == "FAILED")
         await until(
-            pilot, lambda: "f forks from checkpoint 0 at learning_rate 0.004, grad_clip 1.0" in screen_text(app)
+            pilot, lambda: "f forks from checkpoint 0 at learning_rate 0.001, grad_clip 1.0" in screen_text(app)
         )
         await press(pilot, "f")
         await until(pilot, lambda: app.watched.history.started is not None and app.watched.history.started.parent)
         optimizer = app.watched.history.config_at(0).optimizer
-        assert (optimizer.learning_rate, optimizer.grad_clip) == (0.004, 1.0), "half of a wild rate would be no better"
+        assert (optimizer.learning_rate, optimizer.grad_clip) == (0.001, 1.0), "half of a wild rate would be no better"
         assert app.watched.history.started.parent.step == 0
         await press(pilot, "s")
         await until(pilot, lambda: word(app) == "STOPPED")

@@ -41,7 +41,7 @@ TEXT = "".join(f"{name}: the house is number {n}, and so on.\n" for n in range(1
 FIELDS: dict[str, Any] = {
     "n_layer": 1, "n_head": 2, "n_embd": 16, "block_size": 16, "batch_size": 4, "max_iters": 40, "eval_interval": 20,
     "eval_iters": 2, "checkpoint_interval": 20, "max_new_tokens": 40, "temperature": 0.7, "prompt": "BEN:",
-    "threads": 1, "device": "cpu",
+    "threads": 1, "device": "cpu", "zero_init": False,
 }  # fmt: skip
 
 

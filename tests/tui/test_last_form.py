@@ -136,7 +136,7 @@ def test_of_a_form_that_was_left_with_faults_the_rest_comes_back() -> None:
     resolved, preset = restore(form.kept(), resolve([]))
     assert preset == "quick"
     flat = resolved.config.flat()
-    assert [flat[name] for name in ("n_head", "warmup_iters", "seed", "n_layer")] == [4, 20, 7, 3]
+    assert [flat[name] for name in ("n_head", "warmup_iters", "seed", "n_layer")] == [4, 10, 7, 3]
 
 
 def test_a_broken_preset_of_one_s_own_is_no_obstacle(private_places: Path) -> None:

@@ -152,7 +152,7 @@ def test_the_palette_changes_the_run_or_the_form_and_refuses_in_words() -> None:
         )
 
     (offer,) = offers("learning-rate=0.001")
-    assert offer.label == "learning_rate 0.004 → 0.001"
+    assert offer.label == "learning_rate 0.012 → 0.001"
     offer.do()
     assert edited == [("learning_rate", 0.001)]
     (offer,) = offers("n_embd 96")
@@ -170,7 +170,7 @@ def test_the_palette_changes_the_run_or_the_form_and_refuses_in_words() -> None:
         offer.do()
         assert said.pop().startswith("learning_rate cannot be -1: must be")
     assert len(edited) == 1
-    assert [offer.label for offer in offers("learning rate 0.001")] == ["learning_rate 0.004 → 0.001"]
+    assert [offer.label for offer in offers("learning rate 0.001")] == ["learning_rate 0.012 → 0.001"]
     assert [offer.label for offer in offers("prompt O ROMEO: =")] == ["prompt empty → O ROMEO: ="]
     assert offers("density") == offers("learning") == offers("learning_rate") == []
 
@@ -180,7 +180,7 @@ def test_the_palette_finds_a_field_by_a_part_of_its_name() -> None:
     form = Form(resolve([]))
     found = [c for c in commands.of_fields(build({}), form, shown.append) if c.matches(["lear", "rate"])]
     assert [command.label for command in found][:1] == ["learning_rate"]
-    assert found[0].help.startswith("0.004 now; type the new value after it.")
+    assert found[0].help.startswith("0.012 now; type the new value after it.")
     found[0].do()
     assert shown == ["learning_rate"]
     help_of = {command.label: command.help for command in commands.of_fields(None, form, shown.append)}

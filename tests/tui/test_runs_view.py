@@ -135,7 +135,7 @@ async def test_beside_the_list_stand_checkpoints_and_what_the_run_is(shelf: Shel
 async def test_what_was_edited_and_what_was_left_behind_is_told(tmp_path: Path) -> None:
     shelf = Shelf(tmp_path / "runs")
     with shelf.reopen(put(shelf, "back", 100, end=False)) as writer:
-        for step, edits in ((0, {}), (50, {"learning_rate": (0.004, 0.001)}), (100, {}), (100, {})):
+        for step, edits in ((0, {}), (50, {"learning_rate": (0.012, 0.001)}), (100, {}), (100, {})):
             path = writer.save_checkpoint(step, {}, {}, {}, "interval")
             writer.append(Checkpoint(step=step, path=str(path), reason="interval"))
             if path.name == "000100":
@@ -148,7 +148,7 @@ async def test_what_was_edited_and_what_was_left_behind_is_told(tmp_path: Path) 
         assert [(row[0], row[3]) for row in kept] == [
             ("100", "interval"), ("100", "left behind, interval"), ("50", "interval"), ("0", "interval"),
         ]  # fmt: skip
-        assert "at step 50: learning_rate 0.004 → 0.001" in " ".join(app.runs.details.copied.split())
+        assert "at step 50: learning_rate 0.012 → 0.001" in " ".join(app.runs.details.copied.split())
         assert "1.0e-3, " in app.runs.details.copied
 
 

@@ -155,7 +155,7 @@ class TestFollowing:
     async def test_while_the_model_cannot_be_built_the_last_one_that_could_be_stands_there(self) -> None:
         async with opened((200, 60)) as (app, pilot):
             before = app.setup.beside.drawing_pane.copied
-            assert "architecture · 279k parameters" in app.text
+            assert "architecture · 410k parameters" in app.text
             await go(pilot, app, "n_head")
             await pilot.press("l")
             await settled(pilot)
@@ -166,7 +166,7 @@ class TestFollowing:
             assert "1 wrong · x goes there" in app.text
             help_text = app.setup.beside.help_pane.copied
             assert "n_embd: must be divisible by n_head = 5" in help_text, help_text
-            assert "278,912 (vocabulary 65" in app.setup.beside.cost_pane.copied
+            assert "409,984 (vocabulary 65" in app.setup.beside.cost_pane.copied
             await go(pilot, app, "max_iters")
             await pilot.press("u")
             await settled(pilot)
@@ -194,7 +194,7 @@ class TestFollowing:
             assert app.setup.beside.shapes_pane.copied == ""
             assert app.setup.beside.drawing_pane.copied == ""
             await choose(pilot, app, "shapes")
-            assert "(12,64,128)" in app.setup.beside.shapes_pane.copied
+            assert "(12,192,128)" in app.setup.beside.shapes_pane.copied
             assert "a step, " in app.setup.beside.shapes_pane.copied
             assert "in all, estimated" in " ".join(app.setup.beside.shapes_pane.copied.split())
             assert app.setup.beside.drawing_pane.copied == ""

@@ -206,7 +206,7 @@ class TestBesideARun:
         form.follow(RunConfig())
         assert f"max_iters = {RunConfig().training.max_iters}" in (form.set("warmup_iters", 5000) or "")
         assert form.asked == {}
-        assert form.apart() == {"warmup_iters": (20, 5000)}
+        assert form.apart() == {"warmup_iters": (10, 5000)}
         assert form.set("max_iters", 10_000) is None
         assert form.set("warmup_iters", 5000) is None  # asked together with max_iters it fits
         assert form.asked == {"max_iters": 10_000, "warmup_iters": 5000}
@@ -220,14 +220,14 @@ class TestBesideARun:
         form.follow(run.replace(learning_rate=0.01))
         assert form.undo() == []
         assert form.undo() == ["learning_rate"]
-        assert form.asked == {"learning_rate": 0.004}
+        assert form.asked == {"learning_rate": 0.012}
 
     def test_a_preset_chosen_beside_a_run_is_for_the_next_one(self) -> None:
         form = fresh()
         form.follow(RunConfig())
         form.choose_preset("nanogpt-cpu")
         assert form.asked == {}
-        assert form.apart()["learning_rate"] == (0.004, 0.001)
+        assert form.apart()["learning_rate"] == (0.012, 0.001)
 
     def test_a_run_that_begins_while_the_form_differs_can_be_undone(self) -> None:
         form = fresh(n_layer=6)

@@ -114,7 +114,7 @@ class TestManyAtOnce:
         refused = form.set_all({"learning_rate": 1e-4, "batch_size": 16})
         assert refused == {"learning_rate": "min_lr must not be more than learning_rate = 0.0001"}
         assert list(form.asked) == ["batch_size"]
-        assert form.apart() == {"learning_rate": (0.004, 1e-4)}
+        assert form.apart() == {"learning_rate": (0.012, 1e-4)}
 
     def test_a_conflict_is_told_at_both_fields_and_is_one_fault(self) -> None:
         form = Form(resolve([]))

@@ -153,7 +153,7 @@ class TestEditing:
             await settled(pilot)
             assert app.setup.config is not None
             assert app.setup.config.optimizer.learning_rate == 1e-3
-            assert "● was 0.004" in app.row("learning_rate")
+            assert "● was 0.012" in app.row("learning_rate")
             assert app.focused is app.setup.pane
 
     async def test_esc_leaves_the_value_as_it_was(self) -> None:
@@ -390,7 +390,7 @@ class TestBesideARun:
             await settled(pilot)
             assert app.edited == [("learning_rate", 0.01)]
             assert "applying" in app.row("learning_rate")
-            history.apply(Edit(step=5, changes={"learning_rate": (0.004, 0.01)}))
+            history.apply(Edit(step=5, changes={"learning_rate": (0.012, 0.01)}))
             app.setup.show_run(history, replace(snapshot, step=5))
             await settled(pilot)
             assert "applying" not in app.text
@@ -426,7 +426,7 @@ class TestBesideARun:
     async def test_what_the_run_cannot_take_is_said_at_the_field(self) -> None:
         async with self.running() as (app, pilot, _, _):
             await go(pilot, app, "warmup_iters")
-            await pilot.press("enter", *"5000", "enter")
+            await pilot.press("enter", *"1500", "enter")
             await settled(pilot)
             assert app.edited == []
             assert f"must not be more than max_iters = {STEPS}" in " ".join(app.text.split())
@@ -435,7 +435,7 @@ class TestBesideARun:
             await go(pilot, app, "warmup_iters")
             assert "✕" not in app.text
             await pilot.press("enter", "enter")  # the same value again, which the run can take now
-            await until(pilot, lambda: dict(app.edited) == {"max_iters": 5000, "warmup_iters": 5000})
+            await until(pilot, lambda: dict(app.edited) == {"max_iters": 2000, "warmup_iters": 1500})
 
     async def test_a_prompt_that_the_run_s_dataset_cannot_write_is_not_asked(self) -> None:
         async with self.running() as (app, pilot, _, _):
@@ -461,7 +461,7 @@ class TestBesideARun:
     async def test_time_is_told_at_the_run_s_own_speed(self) -> None:
         async with self.running((120, 40)) as (app, _, _, _):
             assert "as r1 went here" in app.text
-            assert "77 ms a step" in app.text  # 12 windows of 64 tokens at 10,000 a second
+            assert "230 ms a step" in app.text  # 12 windows of 192 tokens at 10,000 a second
 
     async def test_once_it_has_ended_the_form_is_free(self) -> None:
         async with self.running() as (app, pilot, history, snapshot):
@@ -472,7 +472,7 @@ class TestBesideARun:
             await settled(pilot)
             assert app.edited == []
             assert "beside" not in app.text
-            assert "● was 0.004" in app.row("learning_rate")
+            assert "● was 0.012" in app.row("learning_rate")
 
 
 class TestSizesAndLooks:

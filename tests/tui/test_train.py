@@ -167,7 +167,7 @@ async def test_a_unit_kept_from_before_gives_way_where_the_run_cannot_be_counted
 @pytest.mark.parametrize(
     ("preset", "said"),
     [
-        ("quick", "2 layers · 4 heads · 128 wide · context 64"),
+        ("quick", "2 layers · 4 heads · 128 wide · context 192"),
         ("lecture-bigram", "a table of pairs: no attention, no layers · context 8"),
         ("lecture-one-head", "1 layer · 1 head · no feed-forward · 32 wide · context 8"),
     ],
@@ -178,9 +178,9 @@ def test_the_essentials_name_what_a_model_has_and_what_it_lacks(preset: str, sai
 
 def test_a_model_without_attention_has_no_heads_to_tell_of() -> None:
     config = build({"attention": False})
-    assert dict(essentials(config, None))["model"] == "2 layers · no attention · 128 wide · context 64"
+    assert dict(essentials(config, None))["model"] == "2 layers · no attention · 128 wide · context 192"
     config = build({"attention": False, "feed_forward": False})
-    assert dict(essentials(config, None))["model"] == "no layers · 128 wide · context 64"
+    assert dict(essentials(config, None))["model"] == "no layers · 128 wide · context 192"
 
 
 async def test_a_fork_whose_parent_is_gone_shows_its_own_first_sample(app: TrainApp) -> None:

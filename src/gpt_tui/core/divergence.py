@@ -27,7 +27,8 @@ _RISKY = (
     "grad_clip",
     "dtype",
 )
-_WILD = 0.1  # no published recipe for AdamW comes near this learning rate: half of it would be no better
+_WILD = 0.1  # no published recipe comes near this learning rate: half of it would be no better
+_USUAL = {"learning_rate": 1e-3, "muon_lr": 0.02}  # as torch.optim's AdamW and Muon's authors have them
 
 Changes = dict[str, Any]
 
@@ -64,7 +65,8 @@ def remedy(history: History, config: RunConfig, dtype: str) -> Changes:
     """
     optimizer, (_, changes) = config.optimizer, _likely_cause(history, config, dtype)
     slower, former = _slower(optimizer.learning_rate), changes.pop("learning_rate", None)
-    rate = former if isinstance(former, int | float) and 0 < former < slower else slower
+    half = min(optimizer.learning_rate / 2, _WILD)
+    rate = former if isinstance(former, int | float) and 0 < former <= half else slower
     least = changes.pop("min_lr", optimizer.min_lr)
     if not isinstance(least, int | float) or not 0 <= least <= rate:
         least = rate
@@ -111,8 +113,7 @@ def _recent_edit(history: History) -> Edit | None:
 
 def _slower(rate: float, name: str = "learning_rate") -> float:
     """Half of this rate, or the usual one where half would still be wild."""
-    usual: float = FIELDS[name].default
-    return rate / 2 if rate <= _WILD else usual
+    return rate / 2 if rate <= _WILD else _USUAL[name]
 
 
 def _ignorance(history: History) -> float:

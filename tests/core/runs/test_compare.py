@@ -42,7 +42,7 @@ def test_only_the_fields_that_differ_are_told_in_the_order_of_the_fields(
     assert [line.name for line in lines] == ["n_layer", "learning_rate", "seed", "top_k"]
     assert [line.name for line in lines] == sorted((line.name for line in lines), key=list(FIELDS).index)
     assert lines[1].values == (config.optimizer.learning_rate, 0.0003)
-    assert lines[1].texts == ("0.004", "0.0003")
+    assert lines[1].texts == ("0.012", "0.0003")
 
 
 def test_one_run_of_three_that_differs_is_enough(started: MakeStarted, config: RunConfig) -> None:
@@ -54,12 +54,12 @@ def test_a_run_edited_on_its_way_differs_from_one_that_began_so(started: MakeSta
     began_so = history(begun(started, config, learning_rate=0.001))
     edited = history(
         begun(started, config),
-        Edit(step=300, changes={"learning_rate": (0.004, 0.002)}),
+        Edit(step=300, changes={"learning_rate": (0.012, 0.002)}),
         Edit(step=400, changes={"learning_rate": (0.002, 0.001)}),
     )
     (line,) = differing([began_so, edited])
     assert line.values == (0.001, 0.001)
-    assert line.texts == ("0.001", "0.004 → 0.001 at 400, 2 edits")
+    assert line.texts == ("0.001", "0.012 → 0.001 at 400, 2 edits")
 
 
 def test_of_a_device_and_a_dataset_it_is_told_what_they_came_to(started: MakeStarted, config: RunConfig) -> None:

@@ -91,7 +91,7 @@ def test_continuing_drops_what_came_after_its_step_and_the_end(started: MakeStar
     history = History()
     history.extend([started("first"), *steps(1, 20)])
     before = history.steps.copy()
-    history.apply(Edit(step=20, changes={"learning_rate": (0.004, 0.002)}))
+    history.apply(Edit(step=20, changes={"learning_rate": (0.012, 0.002)}))
     history.extend(steps(21, 40))
     history.apply(Edit(step=35, changes={"learning_rate": (0.002, 0.001)}))
     history.apply(Milestone(step=30, rung="bigram", val_loss=2.4))
@@ -237,8 +237,8 @@ def test_the_configuration_has_the_edits_applied(started: MakeStarted) -> None:
     assert history.config is None
     history.apply(started("first"))
     assert history.config is not None
-    assert history.config.training.max_iters == 2800
-    history.apply(Edit(step=5, changes={"max_iters": (2000, 3000)}))
+    assert history.config.training.max_iters == 1100
+    history.apply(Edit(step=5, changes={"max_iters": (1100, 3000)}))
     assert history.config.training.max_iters == 3000
     assert history.config is history.config, "made once, not at each look"
 

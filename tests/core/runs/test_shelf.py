@@ -238,7 +238,7 @@ def test_a_summary_has_exactly_the_fields_of_the_interface(
         "path": str(run.path),
         "state": "interrupted",
         "step": 47,
-        "max_iters": 2800,
+        "max_iters": 1100,
         "val_loss": pytest.approx(best, abs=1e-12),
         "best_val_loss": pytest.approx(best, abs=1e-12),
         "best_step": 40,

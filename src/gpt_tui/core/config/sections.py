@@ -85,10 +85,10 @@ class ModelConfig(Section):
         le=65536,
     )
     block_size: int = setting(
-        64,
+        192,
         "Context: how many tokens back the model can see.",
         why="A longer context lets it keep the thread; attention's cost grows with its square.",
-        start="64 on a CPU, 256 on a GPU",
+        start="64 to 192 on a CPU, 256 on a GPU",
         group="size",
         unit="tokens",
         ge=1,
@@ -137,10 +137,10 @@ class ModelConfig(Section):
         group="feed-forward",
     )
     ffn_mult: float = setting(
-        2.0,
+        4.0,
         "Width of the feed-forward part, as a multiple of n_embd.",
-        why="At 4, two thirds of a block's parameters are here; 2 makes steps cheaper, which short runs repay.",
-        start="4; 2 for a run of a minute",
+        why="At 4, two thirds of a block's parameters are here; 2 makes steps cheaper, which pays in very short runs.",
+        start="4; 2 for a run of seconds",
         group="feed-forward",
         unit="× n_embd",
         step=1,
@@ -220,10 +220,10 @@ class ModelConfig(Section):
         group="start",
     )
     zero_init: bool = setting(
-        False,
+        True,
         "Start the last projection of each part, and the head, at zero.",
         why="Every block begins as doing nothing, and with a head of its own the untrained loss is exactly ln V.",
-        start="false for a short run, true for a deep model",
+        start="true; false as in the lecture",
         group="start",
     )
     dropout: float = setting(
@@ -268,16 +268,16 @@ class OptimizerConfig(Section):
     """How the weights move: AdamW, or Muon beside it, with warmup, decay and clipping."""
 
     optimizer: Literal["adamw", "muon"] = setting(
-        "adamw",
+        "muon",
         "What moves the weights; muon takes the matrices of the blocks, and leaves the rest to AdamW.",
         why="Muon makes all directions of a step equally strong, and needs fewer steps, each a little dearer.",
-        start="adamw",
+        start="muon; adamw to follow the lecture",
     )
     learning_rate: float = setting(
-        4e-3,
+        0.012,
         "Size of a step along the gradient, at its highest.",
         why="Too low learns slowly, too high diverges; the most telling setting of all.",
-        start="1e-3; 3e-4 for larger models",
+        start="1e-3; 3e-4 for larger models; 1e-2 with Muon",
         live=True,
         gt=0,
         le=100,
@@ -292,7 +292,7 @@ class OptimizerConfig(Section):
         le=100,
     )
     warmup_iters: int = setting(
-        20,
+        10,
         "Steps over which the learning rate rises from zero.",
         why="Adam's averages are unreliable at first; a short warmup keeps its first steps small.",
         start="100, or a twentieth of a short run",
@@ -319,7 +319,7 @@ class OptimizerConfig(Section):
     weight_decay: float = setting(
         0.1,
         "How strongly matrices are pulled towards zero (norms and biases are not).",
-        why="Keeps weights small; with few steps it hardly matters.",
+        why="Keeps weights small; it tells where a text is read more than once, and hardly before.",
         start="0.1",
         live=True,
         ge=0,
@@ -336,10 +336,10 @@ class OptimizerConfig(Section):
         lt=1,
     )
     beta2: float = setting(
-        0.99,
+        0.95,
         "Adam: how long it remembers the gradient's size.",
-        why="Small batches want a longer memory: 0.99 rather than GPT-2's 0.95.",
-        start="0.99",
+        why="Small batches want a longer memory, 0.99 rather than GPT-2's 0.95; with Muon 0.95 does.",
+        start="0.99; 0.95 with Muon",
         live=True,
         step=0.01,
         ge=0,
@@ -408,7 +408,7 @@ class TrainingConfig(Section):
         le=100_000,
     )
     max_iters: int = setting(
-        2800,
+        1100,
         "Steps to train.",
         why="More steps learn more, until the validation loss turns up.",
         start="2000",
@@ -418,7 +418,7 @@ class TrainingConfig(Section):
         le=10**9,
     )
     eval_interval: int = setting(
-        200,
+        100,
         "Steps between evaluations; each also writes a sample.",
         why="More often shows more and costs more time. It never changes what is learned.",
         start="a tenth of max_iters",

@@ -172,6 +172,7 @@ def _sprint() -> dict[str, Any]:
         "n_head": 2,
         "n_embd": 128,
         "block_size": 64,
+        "ffn_mult": 2.0,
         "zero_init": True,
         "optimizer": "muon",
         "muon_lr": 0.06,
