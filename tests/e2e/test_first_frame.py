@@ -43,8 +43,10 @@ def test_the_first_frame_is_whole(tmp_path: Path) -> None:
         assert part in first
 
 
-def test_the_first_frame_needs_nothing_that_has_to_do_with_a_run(tmp_path: Path) -> None:
-    with held(tmp_path) as terminal:
+@pytest.mark.parametrize("dataset", ["auto", "masque", "text.txt"])
+def test_the_first_frame_needs_nothing_that_has_to_do_with_a_run(tmp_path: Path, dataset: str) -> None:
+    (tmp_path / "text.txt").write_text("to be, or not to be" * 100)
+    with held(tmp_path, "--dataset", dataset) as terminal:
         terminal.wait((tmp_path / "imported.json").exists)
         terminal.wait("starts it")
     imported = set(json.loads((tmp_path / "imported.json").read_text()))

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from gpt_tui.cli.arguments import COMMANDS, SHELLS, Arguments, Command, Completes, below
 from gpt_tui.console import Console
 from gpt_tui.core.config import user_config_path
-from gpt_tui.core.data import DATASET_NAMES
+from gpt_tui.core.dataset_names import DATASET_NAMES
 from gpt_tui.core.errors import Fault, Refusal, did_you_mean
 from gpt_tui.core.presets import PRESETS
 

@@ -23,6 +23,7 @@ from gpt_tui.core.config import (
     resolve,
     user_config_path,
 )
+from gpt_tui.core.dataset_names import DATASET_NAMES, STANDARD_INPUT
 from gpt_tui.core.errors import Fault, Refusal, shorten
 from gpt_tui.core.files import expanded
 from gpt_tui.core.presets import PresetShelf
@@ -75,9 +76,9 @@ def dataset_faults(layers: list[Layer]) -> tuple[Fault, ...]:
     name = next((layer.values["dataset"] for layer in reversed(layers) if "dataset" in layer.values), "auto")
     if not isinstance(name, str) or not name or name == "auto":
         return ()
-    from gpt_tui.core.data import DATASET_NAMES, STANDARD_INPUT, load_dataset
-
     if name not in (*DATASET_NAMES, STANDARD_INPUT) and not _is_there(expanded(name)):
+        from gpt_tui.core.data import load_dataset
+
         try:
             load_dataset(name)
         except Refusal as refusal:

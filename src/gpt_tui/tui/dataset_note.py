@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from gpt_tui.core.config import DatasetFacts
+from gpt_tui.core.dataset_names import DATASET_NAMES, STANDARD_INPUT
 from gpt_tui.core.errors import GptTuiError, Refusal
 from gpt_tui.tui import figures
 
 if TYPE_CHECKING:
     from gpt_tui.core.data import DatasetInfo, Tokenizer
 
-STANDARD_INPUT = "-"
 NO_STANDARD_INPUT = "standard input is read by gpt-tui --headless only; name a dataset, a file or a folder"
 WHOLE_BYTES = 64 << 20  # a larger file is not read just to say what it holds
 
@@ -42,7 +42,7 @@ def look_up(
 
     Raises Stopped where `should_stop` said so.
     """
-    from gpt_tui.core.data import DATASET_NAMES, Stopped, list_datasets, load_dataset
+    from gpt_tui.core.data import Stopped, list_datasets, load_dataset
 
     def note(words: str, facts: DatasetFacts | None = None, fault: str = "") -> DatasetNote:
         return DatasetNote(name, tokenizer, words, facts, fault)

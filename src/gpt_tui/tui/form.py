@@ -29,6 +29,7 @@ from gpt_tui.core.config import (
     idle,
     live_changes,
 )
+from gpt_tui.core.dataset_names import DATASET_NAMES, STANDARD_INPUT
 from gpt_tui.core.errors import Fault, Refusal
 from gpt_tui.core.presets import DEFAULT, PRESETS, Preset, PresetShelf
 from gpt_tui.tui.stepping import around, stepped
@@ -386,15 +387,11 @@ class Form:
 
 
 def _datasets(value: str) -> tuple[str, ...]:
-    from gpt_tui.core.data import DATASET_NAMES
-
     return DATASET_NAMES if value in DATASET_NAMES else (*DATASET_NAMES, value)
 
 
 def _placed(dataset: str) -> str:
     """A dataset as it can be named from any folder."""
-    from gpt_tui.core.data import DATASET_NAMES, STANDARD_INPUT
-
     if dataset in (*DATASET_NAMES, STANDARD_INPUT) or dataset.startswith("~"):
         return dataset
     return str(Path(dataset).absolute())

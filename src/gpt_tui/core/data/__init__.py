@@ -7,7 +7,6 @@ from gpt_tui.core.data.catalogue import DatasetInfo, list_datasets
 from gpt_tui.core.data.dataset import Dataset, OtherText, load_dataset, recall_dataset
 from gpt_tui.core.data.explain import Explanation, VocabularyRow, explain, render_explanation
 from gpt_tui.core.data.ladder import SOURCE_RUNG, entropy_ladder
-from gpt_tui.core.data.sources import DATASET_NAMES, STANDARD_INPUT
 from gpt_tui.core.data.tokenizers import (
     TOKENIZERS,
     ByteTokenizer,
@@ -16,6 +15,7 @@ from gpt_tui.core.data.tokenizers import (
     UnknownCharacter,
 )
 from gpt_tui.core.data.watch import Progress, ShouldStop, Stopped
+from gpt_tui.core.dataset_names import DATASET_NAMES, STANDARD_INPUT
 from gpt_tui.core.errors import visible
 
 __all__ = [

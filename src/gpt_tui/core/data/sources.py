@@ -18,13 +18,12 @@ from typing import IO, TYPE_CHECKING, BinaryIO
 from gpt_tui.core.data.cache import Cache, reason
 from gpt_tui.core.data.reading import BLOCK_BYTES, Block, file_blocks, text_blocks
 from gpt_tui.core.data.watch import Watch
+from gpt_tui.core.dataset_names import DATASET_NAMES, STANDARD_INPUT
 from gpt_tui.core.errors import GptTuiError, Refusal, nearest, visible
 
 if TYPE_CHECKING:
     from gpt_tui.core.data.download import Limits
 
-DATASET_NAMES = ("auto", "shakespeare", "masque", "python-docs")
-STANDARD_INPUT = "-"
 URL_VARIABLE = "GPT_TUI_SHAKESPEARE_URL"
 
 SHAKESPEARE_URL = "https://raw.githubusercontent.com/karpathy/char-rnn/master/data/tinyshakespeare/input.txt"

@@ -28,12 +28,13 @@ from textual.widgets import Input
 
 from gpt_tui.core.config import FIELDS, DatasetFacts, Resolved, RunConfig, find_faults
 from gpt_tui.core.cost import Pace
+from gpt_tui.core.dataset_names import DATASET_NAMES, STANDARD_INPUT
 from gpt_tui.core.errors import Fault, Refusal
 from gpt_tui.core.presets import Preset, PresetShelf
 from gpt_tui.tui import form_file, keys, panes
 from gpt_tui.tui.beside_run import REST, BesideRun
 from gpt_tui.tui.conductor import Refused
-from gpt_tui.tui.dataset_note import NO_STANDARD_INPUT, STANDARD_INPUT, DatasetNote
+from gpt_tui.tui.dataset_note import NO_STANDARD_INPUT, DatasetNote
 from gpt_tui.tui.form import Form
 from gpt_tui.tui.form_file import FormText
 from gpt_tui.tui.keys import Action
@@ -497,8 +498,6 @@ class SetupView(View):
             return
         choices: Sequence[str] = spec.choices
         if spec.name == "dataset":
-            from gpt_tui.core.data import DATASET_NAMES
-
             choices = DATASET_NAMES
         row.edit(spec.show(self.form.values[at]), choices, closed=spec.kind == "choice")
         self._draw()
