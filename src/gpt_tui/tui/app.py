@@ -170,19 +170,24 @@ class Playground(TypedKeys):
         conductor.begin()
         self._tick()
         self.obey_keys()
+        self.touch()
         self._make_views()
 
-    @work(group="views")
+    @work(group="views", exit_on_error=False)  # who goes to a view that cannot be made is told of that
     async def _make_views(self) -> None:
         """Make the views that nobody went to yet, each while nobody types and torch is not being loaded: going to one
         takes no longer then than coming back to it."""
         for name in VIEWS:
+            await self._rest()
             await in_thread(partial(self.stage.load, name))
-            while self.untouched < UNTOUCHED_SECONDS or self.state.word == "PREPARING":
-                await asyncio.sleep(UNTOUCHED_SECONDS / 2)
+            await self._rest()
             if self._leaving:
                 return
-            self.stage.view(name)
+            await self.stage.make(name)
+
+    async def _rest(self) -> None:
+        while self.untouched < UNTOUCHED_SECONDS or self.state.word == "PREPARING":
+            await asyncio.sleep(UNTOUCHED_SECONDS / 2)
 
     @property
     def conductor(self) -> Conductor:

@@ -1,4 +1,4 @@
-"""Where the five views stand: each is made when it is first wanted, and one is in sight."""
+"""Where the five views stand: each is made when it is first wanted, or once nobody types, and one is in sight."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from textual.app import ComposeResult
+from textual.widget import AwaitMount
 from textual.widgets import ContentSwitcher
 
 from gpt_tui.core.config import RunConfig
@@ -72,12 +73,21 @@ class Stage(ContentSwitcher):
     def view(self, name: str) -> View:
         """One of the five; each is made and mounted when it is first wanted, for the first frame needs one only."""
         if name not in self.views:
-            self._load_style(name)
-            view = self.views[name] = self._make(name)
-            view.shares = self._preferences.shares_of(name)
-            self.mount(view)
-            view.display = False
+            self._add(name)
         return self.views[name]
+
+    async def make(self, name: str) -> None:
+        """Have a view mounted, out of sight."""
+        if name not in self.views:
+            await self._add(name)
+
+    def _add(self, name: str) -> AwaitMount:
+        self._load_style(name)
+        view = self.views[name] = self._make(name)
+        view.shares = self._preferences.shares_of(name)
+        mounted = self.mount(view)
+        view.display = False
+        return mounted
 
     @staticmethod
     def load(name: str) -> None:

@@ -33,16 +33,20 @@ class TypedKeys(App[None]):
         self._typed: asyncio.Queue[Typed] = asyncio.Queue()
         self._shrunk: events.Resize | None = None  # the newest size, if it is too small and not taken up yet
         self._unseen: Timer | None = None
-        self._typed_at = time.monotonic()
+        self._touched_at = 0.0
 
     @property
     def untouched(self) -> float:
-        """Seconds since something was typed, or since it began."""
-        return time.monotonic() - self._typed_at
+        """Seconds since a key or the mouse was used."""
+        return time.monotonic() - self._touched_at
+
+    def touch(self) -> None:
+        self._touched_at = time.monotonic()
 
     async def on_event(self, event: events.Event) -> None:
+        if isinstance(event, events.InputEvent | events.Paste):
+            self.touch()
         if isinstance(event, events.Key | events.Paste) and not event.is_forwarded:
-            self._typed_at = time.monotonic()
             self._typed.put_nowait(event)
         elif isinstance(event, events.Resize) and self._takes_keys_away(event):
             self._shrunk = event

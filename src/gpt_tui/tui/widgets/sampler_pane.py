@@ -13,7 +13,7 @@ from textual.geometry import Spacing
 from textual.message import Message
 from textual.widgets import Static
 
-from gpt_tui.core.config import FIELDS, FieldSpec, RunConfig, SamplingConfig, find_faults, idle
+from gpt_tui.core.config import FIELDS, FieldSpec, SamplingConfig, find_faults, idle
 from gpt_tui.tui import keys
 from gpt_tui.tui.stepping import stepped
 from gpt_tui.tui.widgets.field_help import no_effect
@@ -31,7 +31,7 @@ SAMPLES = FieldSpec(
     exclusive_minimum=False, exclusive_maximum=False,
 )  # fmt: skip
 SPECS = {name: SAMPLES if name == "samples" else FIELDS[name] for name in ROWS}
-_OTHERS = RunConfig().flat()
+_OTHERS = {name: spec.default for name, spec in FIELDS.items()}
 
 
 def explained(name: str, values: Mapping[str, Any]) -> Content:
