@@ -27,7 +27,7 @@ _RISKY = (
     "grad_clip",
     "dtype",
 )
-_WILD = 0.1  # no published recipe comes near this learning rate: half of it would be no better
+_WILD = 0.1  # no published recipe for language models comes near this: half of it would be no better
 _USUAL = {"learning_rate": 1e-3, "muon_lr": 0.02}  # as torch.optim's AdamW and Muon's authors have them
 
 Changes = dict[str, Any]
@@ -64,13 +64,13 @@ def remedy(history: History, config: RunConfig, dtype: str) -> Changes:
     learning rate of half at most, since one cause need not be the only one. Arguments as of `advice`.
     """
     optimizer, (_, changes) = config.optimizer, _likely_cause(history, config, dtype)
-    slower, former = _slower(optimizer.learning_rate), changes.pop("learning_rate", None)
-    half = min(optimizer.learning_rate / 2, _WILD)
-    rate = former if isinstance(former, int | float) and 0 < former <= half else slower
+    rate = _slower(optimizer.learning_rate, "learning_rate", changes.pop("learning_rate", None))
     least = changes.pop("min_lr", optimizer.min_lr)
     if not isinstance(least, int | float) or not 0 <= least <= rate:
         least = rate
-    muon = {"muon_lr": _slower(optimizer.muon_lr, "muon_lr")} if optimizer.optimizer == "muon" else {}
+    muon = {}
+    if optimizer.optimizer == "muon":
+        muon["muon_lr"] = _slower(optimizer.muon_lr, "muon_lr", changes.pop("muon_lr", None))
     return {"learning_rate": rate, **({"min_lr": least} if least != optimizer.min_lr else {}), **muon, **changes}
 
 
@@ -111,8 +111,11 @@ def _recent_edit(history: History) -> Edit | None:
     return next((edit for edit in recent if not edit.changes.keys().isdisjoint(_RISKY)), None)
 
 
-def _slower(rate: float, name: str = "learning_rate") -> float:
-    """Half of this rate, or the usual one where half would still be wild."""
+def _slower(rate: float, name: str, former: object) -> float:
+    """What it was before an edit, where that is half of this rate at most and not wild; half of it; or the usual one
+    where half would still be wild."""
+    if isinstance(former, int | float) and 0 < former <= min(rate / 2, _WILD):
+        return former
     return rate / 2 if rate <= _WILD else _USUAL[name]
 
 
