@@ -90,6 +90,11 @@ class TestRoundTrips:
         assert build(as_text) == config
         assert RunConfig().replace(**config.flat()) == config
 
+    def test_a_run_from_before_there_was_another_optimizer_is_read_as_adamw_s(self) -> None:
+        sections = RunConfig().sections()
+        del sections["optimizer"]["optimizer"]
+        assert from_sections(sections, "started").optimizer.optimizer == "adamw"
+
     def test_a_toml_file_is_read_back_as_written_by_any_editor(self, tmp_path: Path) -> None:
         config = RunConfig().replace(prompt='ROMEO:\n"é\u2028\x7f', learning_rate=3e-5, top_k=10)
         for newline, start in (("\n", b""), ("\r\n", b""), ("\n", b"\xef\xbb\xbf")):
@@ -329,6 +334,12 @@ class TestValuesWithoutEffect:
 
 
 class TestEveryField:
+    def test_every_default_is_allowed(self) -> None:
+        """Nothing checks them on the way: a value that is the default is sound."""
+        for name, model in SECTIONS.items():
+            section = getattr(RunConfig(), name)
+            assert model.model_validate(section.model_dump()) == section
+
     @pytest.mark.parametrize("spec", FIELDS.values(), ids=list(FIELDS))
     def test_explains_itself_and_takes_its_own_default(self, spec: FieldSpec) -> None:
         assert spec.help.endswith((".", ")"))

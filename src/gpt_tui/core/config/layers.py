@@ -118,12 +118,20 @@ def _label(where: str, what: str) -> str:
     return f"{where}: {what}" if where else what
 
 
+_UNTOLD = {"optimizer": "adamw"}  # in what was written before there was another
+
+
 def from_sections(document: Mapping[str, Any], where: str) -> RunConfig:
     """The RunConfig of nested plain values (a `config.toml`, the event `started`). Raises Refusal."""
     values, labels, faults = _flatten(document, where)
     if faults:
         raise Refusal(faults)
-    return build(values, labels)
+    return build_kept(values, labels)
+
+
+def build_kept(values: Mapping[str, Any], labels: Mapping[str, str] | None = None) -> RunConfig:
+    """The RunConfig of a run that has begun, from flat values; what they leave out is what held then. Or Refusal."""
+    return build({**_UNTOLD, **values}, labels)
 
 
 def _flatten(document: Mapping[str, Any], where: str) -> tuple[dict[str, Any], dict[str, str], list[Fault]]:

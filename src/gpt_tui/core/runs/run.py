@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, field_validator
 
-from gpt_tui.core.config import RunConfig, build, from_sections, layer_of, read_document
+from gpt_tui.core.config import RunConfig, build_kept, from_sections, layer_of, read_document
 from gpt_tui.core.errors import GptTuiError, NewerVersion, Refusal, refuse_newer, refuse_unknown, shorten
 from gpt_tui.core.events import Count, DatasetRecord, Event, Failed, Finished, Number, Parent, Size, Started
 from gpt_tui.core.files import SIGNATURE, is_abandoned, is_link, open_regular, read_small, reason, replace_whole
@@ -268,7 +268,7 @@ def read_config(path: Path) -> RunConfig:
             pass
         document = read_document(path)
         refuse_newer(document.get("v"), path, CONFIG_VERSION)
-        return build(layer_of(document, str(path), str(path)).values)
+        return build_kept(layer_of(document, str(path), str(path)).values)
     except OSError as error:
         raise GptTuiError(f"{path} cannot be read: {reason(error)}") from None
     except Refusal as error:
