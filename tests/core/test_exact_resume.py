@@ -892,6 +892,8 @@ def courses(draw: st.DrawFn) -> tuple[dict[str, Any], Edits, list[tuple[str, int
         "checkpoint_interval": draw(st.sampled_from([1, 4, 7, "off"])),
         "eval_interval": draw(st.integers(3, 9)),
         "seed": draw(st.integers(0, 3)),
+        "optimizer": draw(st.sampled_from(["adamw", "muon"])),
+        "zero_init": draw(st.booleans()),
     }
     values = {
         "learning_rate": st.sampled_from([0.0003, 0.002, 0.01]),

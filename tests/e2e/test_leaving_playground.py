@@ -131,9 +131,9 @@ def test_a_window_that_closes_during_a_step_loses_nothing(place: Path) -> None:
 @pytest.mark.parametrize("leave", ["q", signal.SIGTERM], ids=str)
 def test_a_run_that_diverges_as_it_is_left_says_so_in_the_status(leave: str | signal.Signals, place: Path) -> None:
     # Its second step is that of weights that have left every range, and takes a second or two as well.
-    wild = ["--learning-rate", "100", "--lr-schedule", "constant", "--warmup-iters", "0", "--norm", "none",
-            "--qk-norm", "false", "--activation", "relu2", "--n-layer", "4", "--batch-size", "64",
-            "--gradient-accumulation-steps", "200"]  # fmt: skip
+    wild = ["--optimizer", "adamw", "--zero-init", "false", "--learning-rate", "100", "--lr-schedule", "constant",
+            "--warmup-iters", "0", "--norm", "none", "--qk-norm", "false", "--activation", "relu2", "--n-layer", "4",
+            "--batch-size", "64", "--gradient-accumulation-steps", "200"]  # fmt: skip
     with Terminal(place, *tiny(place, *wild), "--run-name", "wild", columns=120, rows=40) as terminal:
         train(terminal, past=0)
         if isinstance(leave, str):

@@ -87,7 +87,7 @@ def shelf_of(folder: Path) -> Shelf:
         for step, why in ((0, "untrained"), (500, "interval"), (600, "interval, best"), (600, "last")):
             writer.save_checkpoint(step, {}, {}, {}, why)
     put(shelf, "halfway", 120, minute=12, end=False, config=RunConfig().replace(max_iters=600, n_layer=3))
-    wide = RunConfig().replace(max_iters=300, n_embd=192, learning_rate=0.002)
+    wide = RunConfig().replace(max_iters=300, n_embd=192, learning_rate=0.006)
     notes = ShelfNotes(title="wider, slower", note="half the learning rate:\nno better", pins=("000300",))
     put(shelf, "wide", 300, minute=3, config=wide, notes=notes)
     fast = config.replace(learning_rate=0.4)
@@ -136,8 +136,8 @@ class StandIn:
         self.plan = Plan(config or RunConfig(), Path("runs"), preset="quick")
         self.snapshot = Snapshot(
             state=state,  # type: ignore[arg-type]
-            activity="training", step=350, max_iters=600, loss=1.7741, learning_rate=0.0033, grad_norm=0.5,
-            tokens=350 * 768, tokens_per_second=30_000.0, seconds=8.75, eta=6.25, config=config,
+            activity="training", step=350, max_iters=600, loss=1.7741, learning_rate=0.0099, grad_norm=0.5,
+            tokens=350 * 2304, tokens_per_second=30_000.0, seconds=8.75, eta=6.25, config=config,
             run_name=started.run, parameters=started.parameters, device="cpu", dtype="float32",
         )  # fmt: skip
 

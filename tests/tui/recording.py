@@ -56,7 +56,7 @@ def _events(steps: int, every: int, end: bool, config: RunConfig, passage: str) 
         time = step * 0.025
         yield Step(
             step=step, time=time, loss=_loss(step), learning_rate=0.012 * (1 - step / 2000), grad_norm=0.5,
-            tokens=step * 768, tokens_per_second=30_000.0,
+            tokens=step * 2304, tokens_per_second=30_000.0,
         )  # fmt: skip
         if step % every == 0:
             yield from _looked(step, time, passage)

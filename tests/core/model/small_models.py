@@ -13,7 +13,7 @@ from gpt_tui.core.config import FIELDS, ModelConfig, find_faults
 from gpt_tui.core.model import GPT
 
 V = 11
-SMALL: dict[str, Any] = {"n_layer": 1, "n_head": 2, "n_embd": 12, "block_size": 5}
+SMALL: dict[str, Any] = {"n_layer": 1, "n_head": 2, "n_embd": 12, "block_size": 5, "zero_init": False}
 
 BASES: dict[str, dict[str, Any]] = {
     "modern": SMALL,

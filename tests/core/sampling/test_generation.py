@@ -182,7 +182,7 @@ FARTHEST = {"float32": 1e-4, "bfloat16": 0.15}
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
 def test_the_logits_agree_within_what_is_stated(dtype: str, position: str, rule: Any, texts: int, tokens: int) -> None:
     parts = {"norm": "layernorm", "norm_weight": True, "activation": "gelu", "zero_init": False}
-    sizes = {"n_layer": 4, "n_head": 4, "n_embd": 128, "block_size": 64}
+    sizes = {"n_layer": 4, "n_head": 4, "n_embd": 128, "block_size": 64, "ffn_mult": 2.0}
     config = ModelConfig(**sizes, **parts, position=position, qk_norm=position == "rotary")
     model = GPT(config, 65, torch.Generator().manual_seed(5)).eval()
     exact = copy.deepcopy(model).double()
