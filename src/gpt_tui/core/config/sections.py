@@ -139,7 +139,7 @@ class ModelConfig(Section):
     ffn_mult: float = setting(
         4.0,
         "Width of the feed-forward part, as a multiple of n_embd.",
-        why="At 4, two thirds of a block's parameters are here; 2 makes steps cheaper, which pays in very short runs.",
+        why="At 4, two thirds of a block's parameters are here; 2 makes steps cheaper, for very short runs.",
         start="4; 2 for a run of seconds",
         group="feed-forward",
         unit="× n_embd",
@@ -276,7 +276,7 @@ class OptimizerConfig(Section):
     learning_rate: float = setting(
         0.012,
         "Size of a step along the gradient, at its highest.",
-        why="Too low learns slowly, too high diverges; the most telling setting of all.",
+        why="Too low learns slowly, too high diverges. With Muon it moves embeddings and head, and muon_lr the blocks.",
         start="1e-3; 3e-4 for larger models; 1e-2 with Muon",
         live=True,
         gt=0,
