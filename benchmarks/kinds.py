@@ -1,7 +1,7 @@
 """What each kind of character costs at the checkpoints of a run, on its validation split, as a table of the guide.
 
     gpt-tui --headless --preset quick --dataset shakespeare --run-name kinds --checkpoint-interval 25
-    python benchmarks/kinds.py runs/kinds 0 25 100 300 1000 2800
+    python benchmarks/kinds.py runs/kinds 0 25 100 300 600 1100
 
 The kinds are those of the lens (`gpt_tui.tui.letter_kinds`), the figures bits a character.
 """
