@@ -11,8 +11,8 @@ as that of an installed program is, and its files and its dataset are at hand.
 
     help    `gpt-tui --help`, beside a Python that does nothing
     runs    `gpt-tui runs` on a thousand finished runs, listed once before, beside a Python that does nothing
-    frame   the playground in a pseudo-terminal of 120×40, from the start of the process to the end of the first frame
-            that has its first line, what would be trained, and its keys, beside the smallest app that Textual can show
+    frame   the playground in a pseudo-terminal of 120×40, from the start of the process until its first line,
+            what would be trained, and its keys have come, beside the smallest app that Textual can show
     step    `gpt-tui --headless` until it tells of its first training step, beside a Python that imports torch and makes
             one step of a small torch module
     long    opening a run of a million steps as the playground does, imports aside, beside `json.loads` of each line;
@@ -198,10 +198,7 @@ def first_line(holds: bytes, *command: str) -> Callable[[Path], Found]:
 
 
 def first_frame(*command: str, shown: tuple[bytes, ...] = ()) -> Callable[[Path], Found]:
-    """Until the terminal has been given the first frame with text in it; the program is killed then.
-
-    shown: what stands in that frame, or in those before it.
-    """
+    """Until more than a few lines of cells have come to the terminal, and all of `shown`; then it is killed."""
 
     def measure(place: Path) -> Found:
         with Terminal(command, place) as terminal:

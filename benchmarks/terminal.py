@@ -93,14 +93,14 @@ class Terminal:
         end = time.perf_counter() + PATIENCE
         while True:
             with self._changed:
-                came = list(self._came)
-            if (at := _full(came, shown)) is not None:
-                return at
+                seen = len(self._came)
+                if (at := _full(self._came, shown)) is not None:
+                    return at
             if self.process.poll() is not None or time.perf_counter() > end:
                 written = b"".join(block for _, block in self._came).decode(errors="replace")
                 raise SystemExit(f"no frame within {PATIENCE:.0f} s, or before it ended: {written[-1000:]}")
             with self._changed:
-                self._changed.wait(0.5)
+                self._changed.wait_for(lambda seen=seen: len(self._came) > seen, 0.5)
 
 
 def _full(came: Sequence[tuple[float, bytes]], shown: Sequence[bytes]) -> float | None:
