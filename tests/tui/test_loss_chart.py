@@ -193,7 +193,7 @@ async def test_a_forks_parent_is_drawn_before_it_and_can_be_pointed_at() -> None
             assert chart.step_at(chart.crosshair) == step
         chart.cycle_unit()
         assert chart.unit == "tokens"
-        assert chart.train.x.tolist() == [768.0 * step for step in range(1, 301)]
+        assert chart.train.x.tolist() == [2304.0 * step for step in range(1, 301)]
         chart.show_past(None)
         assert len(chart.train) == 100
 

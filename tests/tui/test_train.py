@@ -130,8 +130,8 @@ async def test_a_new_unit_moves_every_point(app: TrainApp) -> None:
         assert chart.train.x[-1] == 100
         await pilot.press("u")
         assert chart.unit == "tokens"
-        assert chart.train.x[-1] == 100 * 768
-        assert chart.validation.x.tolist() == [0, 50 * 768, 100 * 768]
+        assert chart.train.x[-1] == 100 * 2304
+        assert chart.validation.x.tolist() == [0, 50 * 2304, 100 * 2304]
         await pilot.press("u")
         assert chart.train.x[-1] == pytest.approx(2.5)
         await pilot.press("u")
@@ -161,7 +161,7 @@ async def test_a_unit_kept_from_before_gives_way_where_the_run_cannot_be_counted
     async with app.run_test(size=(120, 40)) as pilot:
         await shown(app, pilot)
         assert app.view.chart.unit == "tokens"
-        assert app.view.chart.train.x[-1] == 100 * 768
+        assert app.view.chart.train.x[-1] == 100 * 2304
 
 
 @pytest.mark.parametrize(
