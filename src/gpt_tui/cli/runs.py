@@ -12,7 +12,7 @@ from gpt_tui.cli.arguments import Arguments
 from gpt_tui.cli.listing import as_json
 from gpt_tui.cli.places import find_run, find_runs_dir
 from gpt_tui.console import Column, Console, Output, one_line, show_duration, show_loss, show_size, table
-from gpt_tui.core.config import FIELDS, RunConfig, difference
+from gpt_tui.core.config import FIELDS, RunConfig, build, difference
 from gpt_tui.core.errors import Fault, GptTuiError, Refusal
 from gpt_tui.core.events import Failed, Finished
 from gpt_tui.core.files import expanded
@@ -62,7 +62,7 @@ def show(arguments: Arguments, shelf: Shelf, console: Console) -> int:
         console.json_line(json.dumps(_details(found, summary, config, history)))
         return 0
     console.layout(_overview(found, summary, history, console.out))
-    if changed := difference(RunConfig(), config):
+    if changed := difference(build({}), config):
         settings = [(name, FIELDS[name].show(new), FIELDS[name].show(old)) for name, (old, new) in changed.items()]
         console.layout(
             "\n" + table([Column("setting"), Column("value"), Column("default", keep=1)], settings, console.out)
@@ -122,7 +122,7 @@ def _details(found: Run, summary: RunSummary, config: RunConfig, history: Histor
     return {
         **as_json(summary),
         "config": config.sections(),
-        "changed": {name: [old, new] for name, (old, new) in difference(RunConfig(), config).items()},
+        "changed": {name: [old, new] for name, (old, new) in difference(build({}), config).items()},
         "seconds": history.time,
         "evals": [json.loads(e.to_json()) for e in history.evals],
         "edits": [json.loads(edit.to_json()) for edit in history.edits],

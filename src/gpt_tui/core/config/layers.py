@@ -130,7 +130,10 @@ def from_sections(document: Mapping[str, Any], where: str) -> RunConfig:
 
 
 def build_kept(values: Mapping[str, Any], labels: Mapping[str, str] | None = None) -> RunConfig:
-    """The RunConfig of a run that has begun, from flat values; what they leave out is what held then. Or Refusal."""
+    """The RunConfig of a run that has begun, from flat values; what they leave out is what held when it began.
+
+    Raises Refusal.
+    """
     return build({**_UNTOLD, **values}, labels)
 
 

@@ -92,13 +92,13 @@ def find_faults(
     for model in SECTIONS.values():
         known = {n: FIELDS[n].default for n in model.model_fields}
         given = {n: _plain(FIELDS[n], values[n]) for n in known if n in values and not _same(values[n], known[n])}
+        if not given:
+            sound |= known
+            continue
         bad = _bad_fields(model, given)
         faults.extend(_field_fault(FIELDS[name], values[name], labels) for name in bad)
-        given = {n: v for n, v in given.items() if n not in bad}
-        if given:
-            checked = model.model_validate(given)
-            known |= {n: getattr(checked, n) for n in given}
-        sound |= {n: v for n, v in known.items() if n not in bad}
+        checked = model.model_validate({n: v for n, v in given.items() if n not in bad})
+        sound |= {n: getattr(checked, n) for n in known if n not in bad}
     for found in conflicts(sound):
         name = found.field
         faults.append(Fault(labels.get(name, name), FIELDS[name].show(sound[name]), found.message))
@@ -119,8 +119,6 @@ def _same(value: Any, default: Any) -> bool:
 
 
 def _bad_fields(model: type[Section], given: dict[str, Any]) -> list[str]:
-    if not given:
-        return []
     try:
         model.model_validate(given)
     except ValidationError as error:
